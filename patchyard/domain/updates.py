@@ -1,0 +1,203 @@
+"""Updates and assessments: what a machine has, and what it could have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from patchyard.domain.value import Known, Value
+
+
+class Classification(StrEnum):
+    """Class of an update. The words are those of Azure's Linux patch API (azure.md 1.4)."""
+
+    CRITICAL = "Critical"
+    SECURITY = "Security"
+    OTHER = "Other"
+
+
+class Standing(StrEnum):
+    """Whether the package manager would install an update if asked, and if not, why not."""
+
+    INSTALLABLE = "installable"
+    HELD = "held"
+    PINNED = "pinned"
+    PHASED = "phased"
+    NEEDS_NEW = "needs_new"
+    NEEDS_REMOVAL = "needs_removal"
+    KEPT_BACK = "kept_back"
+
+
+class Update(Value):
+    """One available update of one package on one machine.
+
+    `installed` is empty for a package that only comes along as a new dependency.
+    `requires` names the other updates without which this one cannot be installed.
+    `restorable` says whether a repository still offers the installed version.
+    Sizes are bytes.
+    """
+
+    name: str
+    architecture: str
+    installed: str
+    candidate: str
+    classification: Classification
+    origin: str
+    source: str = ""
+    standing: Standing = Standing.INSTALLABLE
+    detail: str = ""
+    requires: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    download_bytes: int | None = None
+    installed_bytes: int | None = None
+    restorable: Known = Known.UNKNOWN
+
+    @property
+    def key(self) -> str:
+        """Name and architecture: the identity of a package on a machine."""
+        return f"{self.name}:{self.architecture}"
+
+
+class OperatingSystem(Value):
+    """What the machine says it runs, and whether that release still gets fixes."""
+
+    id: str
+    version_id: str = ""
+    codename: str = ""
+    pretty_name: str = ""
+    architecture: str = ""
+    end_of_life: Known = Known.UNKNOWN
+
+
+class Source(Value):
+    """One repository source and how fresh what we know of it is.
+
+    `error` holds what the package manager said when the source could not be refreshed.
+    """
+
+    name: str
+    security: bool = False
+    released_at: datetime | None = None
+    valid_until: datetime | None = None
+    error: str = ""
+
+
+class Kernel(Value):
+    """The running kernel against the newest installed one.
+
+    In a container the kernel belongs to the host: `applicable` is then NO.
+    """
+
+    running: str
+    newest_installed: str = ""
+    applicable: Known = Known.UNKNOWN
+    outdated: Known = Known.UNKNOWN
+
+
+class OutdatedService(Value):
+    """A service that still runs code which an update has replaced on disk."""
+
+    name: str
+    restartable: bool = True
+
+
+class LivePatch(Value):
+    """A kernel live patch and until when it stands in for a reboot."""
+
+    state: str
+    covers_until: datetime | None = None
+
+
+class Rival(Value):
+    """Something else on the machine that installs updates or reboots by itself."""
+
+    name: str
+    active: Known
+    detail: str = ""
+
+
+class LockHolder(Value):
+    """A process that holds a lock of the package manager."""
+
+    path: str
+    pid: int | None = None
+    command: str = ""
+
+    def __str__(self) -> str:
+        who = f"{self.command or 'a process'} (pid {self.pid})" if self.pid else "a process"
+        return f"{self.path} is held by {who}"
+
+
+class Filesystem(Value):
+    """A mounted file system. Sizes are bytes; inodes are None where it has none."""
+
+    mount: str
+    size: int
+    free: int
+    inodes: int | None = None
+    inodes_free: int | None = None
+
+
+class Assessment(Value):
+    """The full truth about a machine at one moment, as far as it could be seen.
+
+    `complete` is YES only when every source that matters was refreshed: an assessment that
+    is not complete can show missing updates but can never show that none are missing.
+    `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
+    """
+
+    machine: str
+    manager: str
+    taken_at: datetime
+    os: OperatingSystem
+    boot_id: str = ""
+    clock_skew: float | None = None
+    packages: dict[str, str]
+    updates: tuple[Update, ...]
+    sources: tuple[Source, ...] = ()
+    complete: Known
+    incomplete_because: tuple[str, ...] = ()
+    reboot_required: Known = Known.UNKNOWN
+    reboot_reasons: tuple[str, ...] = ()
+    kernel: Kernel
+    outdated_services: tuple[OutdatedService, ...] = ()
+    outdated_services_known: Known = Known.UNKNOWN
+    live_patch: LivePatch | None = None
+    rivals: tuple[Rival, ...] = ()
+    database_problems: tuple[str, ...] = ()
+    lock_holders: tuple[LockHolder, ...] = ()
+    filesystems: tuple[Filesystem, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    def of_class(self, classifications: frozenset[Classification]) -> tuple[Update, ...]:
+        """Return the available updates of the given classes."""
+        return tuple(update for update in self.updates if update.classification in classifications)
+
+    def filesystem(self, path: str) -> Filesystem | None:
+        """Return the file system that holds `path`: the longest mount point that contains it."""
+        holding = [fs for fs in self.filesystems if _contains(fs.mount, path)]
+        return max(holding, key=lambda fs: len(fs.mount), default=None)
+
+
+def _contains(mount: str, path: str) -> bool:
+    return path == mount or path.startswith(mount.rstrip("/") + "/")
+
+
+class Compliance(StrEnum):
+    """Whether a machine has what it should have."""
+
+    COMPLIANT = "compliant"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+def compliance(
+    assessment: Assessment | None, classifications: frozenset[Classification]
+) -> Compliance:
+    """Judge an assessment. Phased updates are not missing; a stale source makes it unknown."""
+    if assessment is None:
+        return Compliance.UNKNOWN
+    missing = [u for u in assessment.of_class(classifications) if u.standing != Standing.PHASED]
+    if missing:
+        return Compliance.MISSING
+    return Compliance.COMPLIANT if assessment.complete == Known.YES else Compliance.UNKNOWN

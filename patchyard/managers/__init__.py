@@ -1,0 +1,1 @@
+"""Package managers: one module each, pure. What a tool says, parsed."""
