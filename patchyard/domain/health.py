@@ -39,7 +39,7 @@ class Difference(Value):
     @property
     def already_bad(self) -> bool:
         """True where it was not good before, so that the change is not to blame."""
-        return self.after != Outcome.PASSED and self.before != Outcome.PASSED
+        return Outcome.PASSED not in (self.after, self.before)
 
 
 def compare(before: tuple[Answer, ...], after: tuple[Answer, ...]) -> tuple[Difference, ...]:
