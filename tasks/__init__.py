@@ -1,0 +1,1 @@
+"""What is done to machines: thin Prefect tasks that open, call one operation, record and close."""

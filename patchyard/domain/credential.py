@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-_REFERENCE = re.compile(r"^(env|file|prefect-block):.+", re.DOTALL)
+_REFERENCE = re.compile(
+    r"env:[A-Za-z_][A-Za-z0-9_]*"
+    r"|file:[^\s\0][^\r\n\0]*"
+    r"|prefect-block:[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+"
+)
+
+
+def is_reference(text: str) -> bool:
+    """Say whether a text is a well-formed reference, and so no secret itself."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def _must_be_reference(text: str) -> str:
-    if _REFERENCE.match(text):
+    if is_reference(text):
         return text
     # The value itself must not be repeated here: it may be the secret.
     raise ValueError(
@@ -20,5 +29,9 @@ def _must_be_reference(text: str) -> str:
     )
 
 
-CredentialReference = Annotated[str, AfterValidator(_must_be_reference)]
+CredentialReference = Annotated[
+    str,
+    AfterValidator(_must_be_reference),
+    Field(json_schema_extra={"pattern": r"^(env|file|prefect-block):.+"}),
+]
 """`env:VARIABLE`, `file:PATH` or `prefect-block:TYPE/NAME`."""

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from patchyard.domain.credential import CredentialReference
 from patchyard.domain.value import Value
 
 Scalar = str | int | float | bool
+
+# A number in quotes or a truth value must not turn into a number by itself.
+_Whole = Annotated[int, Field(strict=True)]
+_Seconds = Annotated[float, Field(strict=True)]
+
+# An address and a user become part of commands: nothing in them may act or look like an option.
+_Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]{0,254}$")]
+_User = Annotated[str, Field(pattern=r"^[^\s\-'\"`$;&|<>(){}][^\s'\"`$;&|<>(){}]{0,127}$")]
+
+_DEFAULT_PORTS = {"ssh": 22, "winrm": 5986, "local": 0}
+_PLACEHOLDER = re.compile(r"\{(address|port|user|name)\}")
+_ANY_PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]+)\}")
+
+PLACEHOLDERS = ("address", "port", "user", "name")
+"""What may stand in braces in a ProxyCommand and in the options of checks."""
+
+# A number where text is meant is taken as that text. Values stay out of messages: a password
+# that was written in the wrong place must not be repeated.
+_WRITTEN = ConfigDict(coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
 class Platform(StrEnum):
@@ -34,36 +55,65 @@ class OsFamily(StrEnum):
 
 
 class JumpHost(Value):
-    """A host to go through: the name of an inventory machine, or an address of its own."""
+    """A host to go through: the name of an inventory machine, or an address of its own.
+
+    Of an inventory machine the other fields are taken from its own connection.
+    """
+
+    model_config = _WRITTEN
 
     machine: str | None = Field(None, description="Name of the inventory machine to go through.")
-    address: str | None = Field(None, description="Address, where the host is in no inventory.")
-    user: str | None = Field(None, description="Login user on the jump host.")
-    port: int = Field(22, ge=1, le=65535, description="SSH port of the jump host.")
+    address: _Address | None = Field(
+        None, description="Address, where the host is in no inventory."
+    )
+    user: _User | None = Field(None, description="Login user on the jump host.")
+    port: _Whole = Field(22, ge=1, le=65535, description="SSH port of the jump host.")
     key: CredentialReference | None = Field(None, description="Reference to the private key.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, written: object) -> object:
+        return {"machine": written} if isinstance(written, str) else written
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> JumpHost:
+        if (self.machine is None) == (self.address is None):
+            raise ValueError(
+                "a jump host is written with machine (a name in this inventory) "
+                "or with address, one of both"
+            )
+        return self
 
 
 class Timeouts(Value):
     """Limits of a connection's phases, in seconds."""
 
-    connect: float = Field(10, gt=0, le=300, description="TCP connection, seconds.")
-    banner: float = Field(15, gt=0, le=300, description="SSH banner, seconds.")
-    auth: float = Field(20, gt=0, le=300, description="Log-in, seconds.")
-    command: float = Field(120, gt=0, le=7200, description="One question to a machine, seconds.")
+    model_config = _WRITTEN
+
+    connect: _Seconds = Field(10, gt=0, le=300, description="TCP connection, seconds.")
+    banner: _Seconds = Field(15, gt=0, le=300, description="SSH banner, seconds.")
+    auth: _Seconds = Field(20, gt=0, le=300, description="Log-in, seconds.")
+    command: _Seconds = Field(120, gt=0, le=7200, description="One question to a machine, seconds.")
 
 
 class Connection(Value):
     """How a machine is reached. Secrets are references, never values."""
 
+    model_config = _WRITTEN
+
     transport: Literal["ssh", "winrm", "local"] = Field("ssh", description="Protocol to use.")
-    user: str | None = Field(None, description="Login user.")
-    port: int | None = Field(None, ge=1, le=65535, description="Port; the protocol's own if empty.")
+    user: _User | None = Field(None, description="Login user.")
+    port: _Whole | None = Field(
+        None, ge=1, le=65535, description="Port; the protocol's own if empty."
+    )
     key: CredentialReference | None = Field(None, description="Reference to the private key.")
     passphrase: CredentialReference | None = Field(
         None, description="Reference to the key's passphrase."
     )
     password: CredentialReference | None = Field(None, description="Reference to the password.")
-    agent: bool = Field(False, description="Ask the SSH agent of the controller for keys.")
+    agent: bool = Field(
+        default=False, strict=True, description="Ask the SSH agent of the controller for keys."
+    )
     jump: tuple[JumpHost, ...] = Field((), description="Hosts to go through, nearest first.")
     proxy_command: str | None = Field(
         None,
@@ -78,13 +128,58 @@ class Connection(Value):
     )
     known_hosts: str | None = Field(
         None,
-        description="known_hosts file, relative to the inventory's folder; the user's own if empty.",
+        description="known_hosts file, relative to the inventory's folder; "
+        "the user's own if empty.",
     )
     host_keys: Literal["strict", "trust_on_first_use"] = Field(
         "strict", description="What to do about a host key that is not known."
     )
-    keepalive: int = Field(15, ge=0, le=600, description="Seconds between keep-alives; 0 for none.")
+    keepalive: _Whole = Field(
+        15, ge=0, le=600, description="Seconds between keep-alives; 0 for none."
+    )
     timeouts: Timeouts = Field(Timeouts(), description="Limits of the connection's phases.")
+
+    @field_validator("jump", mode="before")
+    @classmethod
+    def _none_is_empty(cls, written: object) -> object:
+        return () if written is None else written
+
+    @field_validator("proxy_command")
+    @classmethod
+    def _known_placeholders(cls, written: str | None) -> str | None:
+        for name in _ANY_PLACEHOLDER.findall(written or ""):
+            if name not in PLACEHOLDERS:
+                raise ValueError(
+                    "holds an unknown placeholder in braces; "
+                    "known are {address}, {port}, {user} and {name}"
+                )
+        return written
+
+    @property
+    def effective_port(self) -> int:
+        """The port, or the usual one of the transport; 0 for local."""
+        return self.port if self.port is not None else _DEFAULT_PORTS[self.transport]
+
+    def contradictions(self) -> tuple[tuple[str, str], ...]:
+        """Return what does not fit together: the field, and what to write instead.
+
+        Only a complete connection is judged so; a part of one may be completed by inheritance.
+        """
+        found = []
+        if self.sudo == "password" and self.sudo_password is None:
+            found.append(("sudo_password", _SUDO_WITHOUT_REFERENCE))
+        if self.jump and self.proxy_command is not None:
+            found.append(("proxy_command", _ONE_WAY))
+        return tuple(found)
+
+
+_SUDO_WITHOUT_REFERENCE = (
+    "is missing: sudo is password; write sudo_password with a reference, such as env:SUDO_PASSWORD"
+)
+_ONE_WAY = (
+    "jump and proxy_command exclude each other, inherited ones too; "
+    "write jump: [] or proxy_command: null beside the one that holds"
+)
 
 
 class CheckSpec(Value):
@@ -103,6 +198,8 @@ class CheckSpec(Value):
 class Policy(Value):
     """What may be done to a machine, and how its health is judged. Inherited field by field."""
 
+    model_config = _WRITTEN
+
     reboot: Literal["if_required", "never", "always"] | None = Field(
         None, description="Overrides the run's reboot setting for these machines."
     )
@@ -114,67 +211,76 @@ class Policy(Value):
     conffiles: Literal["keep", "replace"] = Field(
         "keep", description="Which version of a locally changed configuration file to keep."
     )
-    stable_seconds: int = Field(
+    stable_seconds: _Whole = Field(
         5, ge=0, le=3600, description="How long checks must hold before they count, in seconds."
     )
-    check_seconds: int = Field(
+    check_seconds: _Whole = Field(
         60, ge=1, le=7200, description="How long checks may take to become good, in seconds."
     )
-    reboot_seconds: int = Field(
+    reboot_seconds: _Whole = Field(
         900, ge=10, le=7200, description="Deadline for a machine to be back after a reboot."
     )
-    lock_seconds: int = Field(
+    lock_seconds: _Whole = Field(
         300, ge=0, le=7200, description="How long to wait for another process's package lock."
     )
-    install_seconds: int = Field(
+    install_seconds: _Whole = Field(
         3600, ge=30, le=86400, description="After this long an install is reported as stuck."
     )
-    max_clock_skew: int = Field(
+    max_clock_skew: _Whole = Field(
         300, ge=1, le=86400, description="Largest clock difference to the controller, in seconds."
     )
 
 
-class Group(Value):
-    """Settings that machines share. Later groups of a machine win over earlier ones."""
+class Described(Value):
+    """What a machine is, as it can be written for one machine or for many at once."""
 
-    connection: dict[str, Any] = Field({}, description="Connection fields for these machines.")
-    policy: dict[str, Any] = Field({}, description="Policy fields for these machines.")
-    checks: tuple[CheckSpec, ...] = Field(
-        (), description="Health questions, added to other groups'."
+    model_config = _WRITTEN
+
+    platform: Platform = Field(Platform.OTHER, description="Where it runs.")
+    os_family: OsFamily = Field(OsFamily.DEBIAN, description="Family of its operating system.")
+    region: str | None = Field(None, description="Region of the cloud, or country.")
+    zone: str | None = Field(None, description="Availability zone, or fire compartment.")
+    availability_set: str | None = Field(
+        None, description="Machines that stand in for each other; few are at work at once."
     )
-    tags: dict[str, Scalar] = Field({}, description="Tags, merged into the machines' own.")
-    facts: dict[str, Any] = Field({}, description="Free facts, merged into the machines' own.")
+    cluster: str | None = Field(
+        None, description="Cluster; few of its machines are at work at once."
+    )
+    site: str | None = Field(None, description="Network place that one worker can reach.")
+    tags: dict[str, Scalar] = Field({}, description="Tags: text, numbers, true or false.")
+    facts: dict[str, Any] = Field({}, description="Anything else worth knowing.")
 
 
-class Machine(Value):
+class Machine(Described):
     """One machine, with everything its groups gave it already merged in."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    address: str
-    platform: Platform = Platform.OTHER
-    os_family: OsFamily = OsFamily.DEBIAN
-    region: str | None = None
-    zone: str | None = None
-    availability_set: str | None = None
-    cluster: str | None = None
-    site: str | None = None
-    tags: dict[str, Scalar] = {}
-    facts: dict[str, Any] = {}
+    address: _Address
     groups: tuple[str, ...] = ()
     connection: Connection = Connection()
     policy: Policy = Policy()
     checks: tuple[CheckSpec, ...] = ()
-
-    @field_validator("zone", mode="before")
-    @classmethod
-    def _zone_is_text(cls, zone: object) -> object:
-        return str(zone) if isinstance(zone, int) else zone
 
     @property
     def domains(self) -> tuple[str, ...]:
         """The failure domains in which few machines may be at work at once."""
         named = (("availability_set", self.availability_set), ("cluster", self.cluster))
         return tuple(f"{kind}:{name}" for kind, name in named if name)
+
+    def fill(self, text: str) -> str:
+        """Put this machine's values in place of {address}, {port}, {user} and {name}.
+
+        Other braces stay as they are. Without a user, {user} becomes empty.
+        """
+        if "{" not in text:
+            return text
+        values = {
+            "address": self.address,
+            "port": str(self.connection.effective_port),
+            "user": self.connection.user or "",
+            "name": self.name,
+        }
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
 class Inventory(Value):
@@ -184,6 +290,10 @@ class Inventory(Value):
     folder: str
     machines: tuple[Machine, ...]
 
+    @cached_property
+    def _by_name(self) -> dict[str, Machine]:
+        return {machine.name: machine for machine in self.machines}
+
     def machine(self, name: str) -> Machine | None:
         """Return the machine of that name, or None."""
-        return next((machine for machine in self.machines if machine.name == name), None)
+        return self._by_name.get(name)

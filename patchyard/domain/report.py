@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
-from patchyard.domain.plan import LeftOut
+from patchyard.domain.plan import LeftOut, WhyNot
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
+
+_NOT_PLANNED = frozenset({InstallationState.EXCLUDED, InstallationState.NOT_SELECTED})
+_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED})
+_OWED = frozenset({RebootStatus.REQUIRED, RebootStatus.FAILED})
 
 
 class UpdateReport(Value):
@@ -32,6 +37,11 @@ class StepReport(Value):
     started_at: datetime
     finished_at: datetime | None = None
     result: str = ""
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took; None where it has not ended."""
+        return self.finished_at - self.started_at if self.finished_at else None
 
 
 class MachineReport(Value):
@@ -62,9 +72,50 @@ class MachineReport(Value):
         """Return how many updates ended in `state`."""
         return sum(update.state == state for update in self.updates)
 
+    @property
+    def planned(self) -> int:
+        """How many updates the plan installs here."""
+        return sum(update.state not in _NOT_PLANNED for update in self.updates)
+
+    @property
+    def installed(self) -> int:
+        """How many updates are there now."""
+        return self.count(InstallationState.INSTALLED)
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the run was at work here; None where it did not begin or end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+    @property
+    def regressed(self) -> tuple[Difference, ...]:
+        """The checks that the change made worse."""
+        return tuple(check for check in self.checks if check.regressed)
+
+    @property
+    def troubled(self) -> bool:
+        """True where a person should look, whatever the run as a whole says."""
+        return self.status not in _QUIET or self.reboot in _OWED or bool(self.regressed)
+
+    @property
+    def ledger(self) -> dict[WhyNot, tuple[LeftOut, ...]]:
+        """The updates that were left out, by reason, in the vocabulary's order."""
+        return {
+            why: tuple(item for item in self.left_out if item.why == why)
+            for why in WhyNot
+            if any(item.why == why for item in self.left_out)
+        }
+
 
 class RunReport(Value):
-    """The whole run. `status` is what the Prefect state is named after."""
+    """The whole run. `status` is what the Prefect state is named after.
+
+    `summary` is what the run itself adds in words; the verdict is judged from the machines.
+    `waves` holds machine names in the order of the plan. `not_reached` names the machines on
+    which nothing was begun; they stand in `machines` too.
+    """
 
     run_id: str
     kind: str
@@ -72,7 +123,7 @@ class RunReport(Value):
     scope: str
     dry_run: bool = False
     status: Status
-    summary: str
+    summary: str = ""
     plan_hash: str = ""
     halted_because: str = ""
     resumed: bool = False
@@ -83,3 +134,28 @@ class RunReport(Value):
     drift: tuple[str, ...] = ()
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the run took; None where it has not ended."""
+        return self.finished_at - self.started_at if self.finished_at else None
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many machines have each status, in the vocabulary's order, without zeros."""
+        return count_by_status(self.machines)
+
+    @property
+    def attention(self) -> tuple[MachineReport, ...]:
+        """The machines a person should look at. One that was never reached is listed apart."""
+        return tuple(machine for machine in self.machines if self._needs_attention(machine))
+
+    def _needs_attention(self, machine: MachineReport) -> bool:
+        unproven = machine.compliance_after == Compliance.UNKNOWN and not self.dry_run
+        return machine.troubled or (unproven and machine.status != Status.NOT_STARTED)
+
+
+def count_by_status(machines: Iterable[MachineReport]) -> dict[Status, int]:
+    """Count machines by status, in the vocabulary's order, without zeros."""
+    statuses = [machine.status for machine in machines]
+    return {status: statuses.count(status) for status in Status if status in statuses}

@@ -160,6 +160,7 @@ class Assessment(Value):
     reboot_required: Known = Known.UNKNOWN
     reboot_reasons: tuple[str, ...] = ()
     kernel: Kernel
+    running_services: tuple[str, ...] = ()
     outdated_services: tuple[OutdatedService, ...] = ()
     outdated_services_known: Known = Known.UNKNOWN
     live_patch: LivePatch | None = None

@@ -9,65 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from patchyard.domain.restore import Kept, RestorePoint
+from patchyard.domain.transaction import InstallProblem, Transaction
 from patchyard.domain.updates import Assessment
-from patchyard.domain.value import Value
 from patchyard.transcript import Transcript
 
-
-class InstallProblem(StrEnum):
-    """Why a package transaction did not do all that it was asked."""
-
-    NONE = "none"
-    LOCKED = "locked"
-    BROKEN_DATABASE = "broken_database"
-    FETCH_FAILED = "fetch_failed"
-    NOT_AVAILABLE = "not_available"
-    UNMET_DEPENDENCIES = "unmet_dependencies"
-    HELD = "held"
-    DISK_FULL = "disk_full"
-    SCRIPT_FAILED = "script_failed"
-    OTHER = "other"
-
-
-class Transaction(Value):
-    """What a package manager said of one install, repair or undo.
-
-    It is never proof: which packages are there is read afresh afterwards.
-    """
-
-    exit_status: int
-    problem: InstallProblem = InstallProblem.NONE
-    detail: str = ""
-    culprits: tuple[str, ...] = ()
-
-
-class Kept(Value):
-    """One package's way back: the version that is kept, and from where it came."""
-
-    key: str
-    version: str
-    file: str = ""
-    method: str = ""
-    problem: str = ""
-
-
-class RestorePoint(Value):
-    """What makes going back possible. `missing` names packages that could not be kept."""
-
-    folder: str
-    kept: tuple[Kept, ...] = ()
-
-    @property
-    def missing(self) -> tuple[Kept, ...]:
-        """The packages whose earlier version could not be had."""
-        return tuple(kept for kept in self.kept if kept.problem)
-
-    @property
-    def complete(self) -> bool:
-        """True where every package can go back."""
-        return not self.missing
+__all__ = ["InstallProblem", "Kept", "PackageManager", "RestorePoint", "Transaction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +28,7 @@ class PackageManager:
     """
 
     name: str
-    os_ids: frozenset[str]
+    os_families: frozenset[str]
     parse_assessment: Callable[[Transcript, str, datetime], Assessment]
     parse_transaction: Callable[[Transcript], Transaction]
     parse_restore_point: Callable[[Transcript], RestorePoint]

@@ -1,0 +1,46 @@
+"""Patch a fleet: assess, freeze a plan, install it in waves, verify, undo what went bad."""
+
+from __future__ import annotations
+
+from prefect.states import State
+
+from flows.recorded import flow_run_id, recorded_flow, state_of
+from flows.rollout import assess_all, roll_out
+from flows.window import Window
+from patchyard.account import close, report_of
+from patchyard.domain.report import RunReport
+from patchyard.parameters import PatchParameters
+from patchyard.planner import drift_of, plan_of, plan_run
+from patchyard.runs import begin
+
+
+@recorded_flow("patch", "patch {parameters.inventory} [{parameters.scope}]")
+def patch(parameters: PatchParameters) -> State[RunReport]:
+    """Patch the machines of a scope.
+
+    With `dry_run` on, the fleet is assessed and a plan is frozen and shown; nothing is changed.
+
+    Args:
+        parameters: what to patch, with what, and how carefully.
+    """
+    with (
+        begin(
+            "patch",
+            inventory=parameters.inventory,
+            scope=parameters.scope,
+            parameters=parameters.model_dump(mode="json"),
+            flow_run_id=flow_run_id(),
+            resume=parameters.resume,
+        ) as run,
+        Window(run) as window,
+    ):
+        plan = plan_of(run)
+        if plan is None:
+            assess_all(run, window, refresh=True)
+            plan = plan_run(run, parameters)
+        window.planned(plan)
+        halted = ""
+        if not parameters.dry_run:
+            halted = roll_out(run, window, plan, parameters)
+        report = report_of(run, plan=plan, halted_because=halted, drift=drift_of(run, plan))
+        return state_of(close(run, window.publish(report)))

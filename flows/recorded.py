@@ -1,0 +1,85 @@
+"""Flows as Patchyard has them: one parameters model in, one report out, always recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from prefect import Flow
+from prefect.client.schemas.objects import State, StateType
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import BaseModel
+
+from flows.server import recording_server
+from patchyard.domain.outcome import Status
+from patchyard.domain.report import RunReport
+
+P = TypeVar("P", bound=BaseModel)
+
+GOOD = frozenset({Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS})
+
+
+class RecordedFlow(Flow[Any, Any], Generic[P]):
+    """A flow that takes one parameters model and answers with a report.
+
+    From Python its fields may be given as keywords: `patch(inventory="inventories/yard")`.
+    The answer is the report whatever the verdict; the verdict is `report.status`.
+    """
+
+    def __call__(self, parameters: P | None = None, **fields: Any) -> Any:  # noqa: ANN401
+        """Run the flow and return its `RunReport`.
+
+        Args:
+            parameters: the parameters model, or None to give its fields as keywords.
+            **fields: fields of the parameters model.
+
+        Raises:
+            pydantic.ValidationError: a field is unknown, missing or out of bounds.
+            PatchyardError: what an operator wrote cannot be used, or a rule forbids the run.
+        """
+        wants_state = bool(fields.pop("return_state", False))
+        fields.pop("wait_for", None)
+        given = parameters if parameters is not None else self._model()(**fields)
+        with recording_server():
+            state = super().__call__(given, return_state=True)
+        return state if wants_state else _report(state)
+
+    def _model(self) -> type[P]:
+        model: type[P] = get_type_hints(self.fn)["parameters"]
+        return model
+
+
+def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:  # noqa: ANN401
+    """Make a function over one parameters model a recorded flow."""
+
+    def made(function: Callable[[P], State[RunReport]]) -> RecordedFlow[P]:
+        return RecordedFlow(
+            function, name=name, flow_run_name=run_name, persist_result=False, **options
+        )
+
+    return made
+
+
+def state_of(report: RunReport) -> State[RunReport]:
+    """Return the named Prefect state that tells the verdict of a run."""
+    if report.status == Status.SUCCEEDED:
+        return Completed(message=report.summary, data=report)
+    if report.status in GOOD:
+        return Completed(name=str(report.status), message=report.summary, data=report)
+    return Failed(message=report.summary, data=report)
+
+
+def flow_run_id() -> str:
+    """Return the id of the flow run around us; empty where there is none."""
+    return str(flow_run.id or "")
+
+
+def _report(state: State[Any]) -> RunReport:
+    """Return the report a final state carries, or raise what ended the run without one."""
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, RunReport):
+        return found
+    if isinstance(found, BaseException):
+        raise found
+    raise RuntimeError(f"the run ended {state.type or StateType.FAILED} without a report")

@@ -1,0 +1,168 @@
+"""What people see in Prefect while a run is at work: progress, tables, the report, log lines.
+
+Prefect is the window, the store is the record. One progress artifact a run, one table for the
+assessment and one for each wave, one Markdown report; log lines until a run has had its share.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events import emit_event
+
+from patchyard.account import assessment_rows, wave_rows
+from patchyard.domain.outcome import Status
+from patchyard.domain.plan import Plan
+from patchyard.domain.report import RunReport
+from patchyard.reporting import render_markdown, write_report
+from patchyard.runs import Run
+
+LOG_LINES = 2000
+"""Log lines a run may send to the server, which spends some 2 ms on each. All are in its folder."""
+
+EVENTS = 100
+"""Events a run may send. They share one queue with the states of task runs."""
+
+PROGRESS_SECONDS = 2.0
+"""Time between two updates of the progress artifact, which cost 25 ms each."""
+
+
+class Window:
+    """The window of one run. Entering it takes over the run's log lines."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._log = get_run_logger()
+        self._lock = threading.Lock()
+        self._lines = 0
+        self._events = 0
+        self._total = 0
+        self._artifact: UUID | None = None
+        self._shown_at = 0.0
+        self._waves_shown: set[int] = set()
+        self._plan: Plan | None = None
+
+    def __enter__(self) -> Self:
+        self._run.say = self.say
+        self.say("", "run", "resumed" if self._run.resumed else "begun")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._run.stop.set()
+            self.say("", "run", f"left: {error!r}; its record stays, and it can be resumed")
+
+    def say(self, machine: str, step: str, text: str) -> None:
+        """Log one line with run, machine and step: to the run's folder, and to Prefect for a while."""
+        line = " | ".join(part for part in (self._run.id, machine, step, text) if part)
+        with self._lock:
+            with (self._run.folder / "run.log").open("a") as log:
+                log.write(f"{self._run.clock().isoformat()} {line}\n")
+            self._lines += 1
+            spent = self._lines
+        if spent < LOG_LINES:
+            self._log.log(logging.INFO, line)
+        elif spent == LOG_LINES:
+            self._log.warning("further lines are in %s only", self._run.folder / "run.log")
+        if step == "verdict":
+            self._tell(machine, text)
+
+    def _tell(self, machine: str, text: str) -> None:
+        """Emit an event for a machine whose verdict needs a person."""
+        status = text.partition(":")[0]
+        good = {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS, Status.CANCELLED}
+        if status in good or self._events >= EVENTS:
+            return
+        self._events += 1
+        emit_event(
+            f"patchyard.machine.{status}",
+            resource={"prefect.resource.id": f"patchyard.machine.{machine}"},
+            payload={"run": self._run.id, "reason": text},
+        )
+
+    def begin(self, phase: str, total: int) -> None:
+        """Begin showing the progress of a phase over so many machines."""
+        self._total = max(1, total)
+        description = f"{self._run.id}: {phase} {total} machines"
+        if self._artifact is None:
+            made = create_progress_artifact(
+                progress=0.0, key=self._key("progress"), description=description
+            )
+            self._artifact = made if isinstance(made, UUID) else None
+        self._shown_at = 0.0
+        self.say("", phase, f"{total} machines")
+
+    def progress(self) -> None:
+        """Show how far the phase is, and the table of every wave that has ended."""
+        if time.monotonic() - self._shown_at < PROGRESS_SECONDS:
+            return
+        self._shown_at = time.monotonic()
+        final, at_work = self._run.store.count_machines(self._run.id)
+        percent = 100.0 * final / self._total
+        if self._artifact is not None:
+            update_progress_artifact(
+                self._artifact,
+                progress=min(100.0, percent),
+                description=f"{self._run.id}: {final} of {self._total} done, {at_work} at work",
+            )
+        self._show_ended_waves()
+
+    def assessed(self) -> None:
+        """Show the table of the assessment."""
+        self._table(
+            "assessment", assessment_rows(self._run), "What the machines have and could have"
+        )
+
+    def planned(self, plan: Plan) -> None:
+        """Show what was frozen."""
+        self._plan = plan
+        count = sum(len(machine.updates) for machine in plan.machines)
+        sizes = ", ".join(str(len(wave)) for wave in plan.waves) or "none"
+        self.say("", "plan", f"{plan.hash[:12]}: {count} updates, waves of {sizes}")
+
+    def publish(self, report: RunReport) -> RunReport:
+        """Write the report's files, show the report, and answer it with the files' paths."""
+        self._show_ended_waves(everything=True)
+        files = write_report(report, self._run.folder)
+        report = report.model_copy(update={"files": {k: str(v) for k, v in files.items()}})
+        create_markdown_artifact(
+            render_markdown(report), key=self._key("report"), description=report.summary
+        )
+        if self._artifact is not None:
+            update_progress_artifact(self._artifact, progress=100.0, description=report.summary)
+        self.say("", "report", report.summary)
+        return report
+
+    def _show_ended_waves(self, *, everything: bool = False) -> None:
+        for number, _wave in enumerate(self._plan.waves if self._plan else (), start=1):
+            rows = wave_rows(self._run, number)
+            ended = all(Status(row["status"]).final for row in rows)
+            begun = any(row["status"] != Status.NOT_STARTED for row in rows)
+            if number not in self._waves_shown and begun and (ended or everything):
+                self._waves_shown.add(number)
+                self._table(f"wave-{number}", rows, f"Wave {number} of run {self._run.id}")
+
+    def _table(self, name: str, rows: list[dict[str, Any]], description: str) -> None:
+        create_table_artifact(rows, key=self._key(name), description=description)
+
+    def _key(self, name: str) -> str:
+        """Artifact keys are lower-case letters, digits and dashes; one key keeps its versions."""
+        plain = "".join(c if c.isalnum() else "-" for c in self._run.record.inventory.lower())
+        return f"{plain.strip('-')}-{self._run.record.kind}-{name}"

@@ -1,0 +1,156 @@
+"""The account of a run: its records, gathered into the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patchyard.domain.account import account
+from patchyard.domain.inventory import Machine
+from patchyard.domain.outcome import Status
+from patchyard.domain.path import RebootSetting
+from patchyard.domain.plan import MachinePlan, Plan
+from patchyard.domain.record import MachineRun
+from patchyard.domain.report import MachineReport, RunReport
+from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
+from patchyard.domain.verdict import verdict
+from patchyard.execution import recorded
+from patchyard.fleet import BEFORE, machine_run
+from patchyard.runs import Run
+from patchyard.store import MachineRecord
+
+BAD = frozenset({Status.FAILED, Status.NEEDS_REPAIR, Status.LOST_CONTACT, Status.UNREACHABLE})
+"""Verdicts of machines that make a run Failed. One that is back as it was only warns."""
+
+SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
+
+
+def report_of(
+    run: Run, *, plan: Plan | None, halted_because: str = "", drift: tuple[str, ...] = ()
+) -> RunReport:
+    """Gather the report of an open run from its records, as they are now."""
+    records = {record.machine: record for record in run.store.machines(run.id)}
+    seen = run.store.assessments(run.id, BEFORE)
+    dry_run = bool(run.record.parameters.get("dry_run", False))
+    machines = tuple(
+        _machine(run, record, plan, seen.get(name), dry_run=dry_run)
+        for name, record in records.items()
+    )
+    waves = plan.waves if plan else ()
+    planned = {name for wave in waves for name in wave}
+    not_reached = tuple(
+        name
+        for name, record in records.items()
+        if name in planned and not dry_run and record.status == Status.NOT_STARTED
+    )
+    report = RunReport(
+        run_id=run.id,
+        kind=run.record.kind,
+        inventory=run.record.inventory,
+        scope=run.record.scope,
+        dry_run=dry_run,
+        status=_status(machines, halted_because, not_reached),
+        plan_hash=plan.hash if plan else "",
+        halted_because=halted_because,
+        resumed=run.resumed,
+        started_at=run.record.started_at,
+        finished_at=run.clock(),
+        waves=waves,
+        not_reached=not_reached,
+        drift=drift,
+        machines=machines,
+    )
+    return report.model_copy(update={"summary": verdict(report)})
+
+
+def _status(
+    machines: tuple[MachineReport, ...], halted_because: str, not_reached: tuple[str, ...]
+) -> Status:
+    found = {machine.status for machine in machines}
+    if halted_because or not_reached or found & BAD:
+        return Status.FAILED
+    if Status.CANCELLED in found or Status.IN_PROGRESS in found:
+        return Status.FAILED
+    if found <= {Status.SUCCEEDED, Status.NOT_STARTED}:
+        return Status.SUCCEEDED
+    return Status.COMPLETED_WITH_WARNINGS
+
+
+def _machine(
+    run: Run,
+    record: MachineRecord,
+    plan: Plan | None,
+    seen: Assessment | None,
+    *,
+    dry_run: bool,
+) -> MachineReport:
+    machine = run.inventory.machine(record.machine) or Machine(name=record.machine, address="")
+    if plan is None:
+        bare = MachinePlan(machine=machine.name)
+        work = MachineRun(run.id, bare, machine.policy, RebootSetting.IF_REQUIRED)
+    else:
+        work = recorded(run.workshop(), machine_run(run, machine))
+    return account(
+        machine,
+        work,
+        status=record.status,
+        reason=_reason(record, dry_run=dry_run),
+        wave=record.wave,
+        classifications=classes_of(run),
+        planned_from=seen,
+    )
+
+
+def _reason(record: MachineRecord, *, dry_run: bool) -> str:
+    if record.reason or record.status != Status.NOT_STARTED:
+        return record.reason
+    return "planned" if dry_run else "not reached"
+
+
+def classes_of(run: Run) -> frozenset[Classification]:
+    """Return the classes that compliance is judged by in this run."""
+    asked = run.record.parameters.get("classifications")
+    return frozenset(Classification(name) for name in asked) if asked else SECURITY
+
+
+def close(run: Run, report: RunReport) -> RunReport:
+    """Record the end of the run with its report, and answer the report."""
+    run.store.finish_run(
+        run.id, report.status, report.summary, run.clock(), report.model_dump(mode="json")
+    )
+    return report
+
+
+def assessment_rows(run: Run) -> list[dict[str, Any]]:
+    """Return the table of an assessment: one row a machine, those that need a person first."""
+    seen = run.store.assessments(run.id, BEFORE)
+    rows = [
+        _assessment_row(run, record, seen.get(record.machine))
+        for record in run.store.machines(run.id)
+    ]
+    order = [Compliance.UNKNOWN, Compliance.MISSING, Compliance.COMPLIANT]
+    return sorted(rows, key=lambda row: (order.index(row["compliance"]), row["machine"]))
+
+
+def _assessment_row(run: Run, record: MachineRecord, seen: Assessment | None) -> dict[str, Any]:
+    judged = compliance(seen, classes_of(run))
+    row: dict[str, Any] = {"machine": record.machine, "compliance": judged}
+    if seen is None:
+        return {**row, "os": "", "security": "", "other": "", "reboot": "", "note": record.reason}
+    security = len(seen.of_class(SECURITY))
+    return {
+        **row,
+        "os": seen.os.pretty_name,
+        "security": security,
+        "other": len(seen.updates) - security,
+        "reboot": seen.reboot_required,
+        "note": "; ".join(seen.incomplete_because),
+    }
+
+
+def wave_rows(run: Run, wave: int) -> list[dict[str, Any]]:
+    """Return the table of one wave: one row a machine, with its verdict and the reason."""
+    return [
+        {"machine": record.machine, "status": record.status, "reason": record.reason}
+        for record in run.store.machines(run.id)
+        if record.wave == wave
+    ]

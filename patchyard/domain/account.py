@@ -1,0 +1,254 @@
+"""The account of one machine: its record, retold as a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from patchyard.domain.actions import (
+    Action,
+    Ask,
+    Install,
+    Keep,
+    Look,
+    Reboot,
+    Repair,
+    RestartServices,
+    Undo,
+    Verify,
+)
+from patchyard.domain.health import Difference
+from patchyard.domain.inventory import Machine
+from patchyard.domain.outcome import InstallationState, RebootStatus, Status
+from patchyard.domain.path import PathKind, choose_path
+from patchyard.domain.plan import MachinePlan, PlannedUpdate, WhyNot
+from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
+from patchyard.domain.report import MachineReport, StepReport, UpdateReport
+from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
+from patchyard.domain.value import Known
+
+_EXPLICIT = frozenset({WhyNot.EXCLUDED, WhyNot.REQUIRES_EXCLUDED})
+
+
+def account(
+    machine: Machine,
+    run: MachineRun,
+    *,
+    status: Status,
+    reason: str,
+    wave: int | None,
+    classifications: frozenset[Classification],
+    planned_from: Assessment | None,
+) -> MachineReport:
+    """Tell one machine's run. What was not seen is told as unknown.
+
+    Args:
+        machine: the inventory's machine.
+        run: what was planned, and what is recorded of it.
+        status: the verdict as recorded.
+        reason: why, in words.
+        wave: the machine's wave, counted from 1; None where it was in none.
+        classifications: the classes that compliance is judged by.
+        planned_from: the assessment that the plan was made from.
+    """
+    looks = _looks(run)
+    before = looks[0] if looks else planned_from
+    after = looks[-1] if looks else planned_from
+    kind, why = _path(run, after)
+    return MachineReport(
+        name=machine.name,
+        address=machine.address,
+        platform=machine.platform,
+        os=(after.os.pretty_name if after else ""),
+        wave=wave,
+        status=status,
+        reason=reason,
+        compliance_before=compliance(planned_from, classifications),
+        compliance_after=_compliance_after(run, status, after, classifications),
+        path=kind,
+        path_reason=why,
+        reboot=_reboot(run, after),
+        undo=_undo(run, status),
+        updates=tuple(_update(u, run, status, before, after) for u in run.plan.updates),
+        left_out=run.plan.left_out,
+        checks=_checks(run),
+        steps=tuple(_step(step) for step in run.steps),
+        findings=_findings(after),
+        started_at=run.steps[0].started_at if run.steps else None,
+        finished_at=run.steps[-1].finished_at if run.steps else None,
+    )
+
+
+def _looks(run: MachineRun) -> list[Assessment]:
+    keys = [step.action.key for step in run.steps if isinstance(step.action, Look)]
+    return [run.assessments[key] for key in keys if key in run.assessments]
+
+
+def _compliance_after(
+    run: MachineRun,
+    status: Status,
+    after: Assessment | None,
+    classifications: frozenset[Classification],
+) -> Compliance:
+    """A machine that was lost, or whose last look failed, is not what it was when last seen."""
+    if status in {Status.LOST_CONTACT, Status.UNREACHABLE}:
+        return Compliance.UNKNOWN
+    last = next((s for s in reversed(run.steps) if isinstance(s.action, Look)), None)
+    if last is not None and last.action.key not in run.assessments:
+        return Compliance.UNKNOWN
+    return compliance(after, classifications)
+
+
+def _update(
+    update: PlannedUpdate,
+    run: MachineRun,
+    status: Status,
+    before: Assessment | None,
+    after: Assessment | None,
+) -> UpdateReport:
+    seen = after.packages.get(update.key, "") if after else ""
+    return UpdateReport(
+        name=update.name,
+        architecture=update.architecture,
+        before=(before.packages.get(update.key, "") if before else update.from_version),
+        planned=update.to_version,
+        after=seen,
+        classification=update.classification,
+        state=_installation(update, run, status, seen),
+    )
+
+
+def _installation(
+    update: PlannedUpdate, run: MachineRun, status: Status, seen: str
+) -> InstallationState:
+    if status in {Status.LOST_CONTACT, Status.UNREACHABLE} and _tried(run):
+        return InstallationState.UNKNOWN
+    if seen == update.to_version:
+        return InstallationState.INSTALLED
+    if _tried(run) and status != Status.ROLLED_BACK:
+        return InstallationState.FAILED
+    return InstallationState.PENDING
+
+
+def _tried(run: MachineRun) -> bool:
+    return any(isinstance(step.action, Install) for step in run.steps)
+
+
+def _path(run: MachineRun, after: Assessment | None) -> tuple[str, str]:
+    """Tell the path that was taken; where none was, the one that would be."""
+    acts = [s.action for s in run.steps if isinstance(s.action, Reboot | RestartServices)]
+    taken = next((a for a in acts if isinstance(a, Reboot)), acts[0] if acts else None)
+    if isinstance(taken, Reboot):
+        return str(PathKind.REBOOT), taken.reason
+    if isinstance(taken, RestartServices):
+        return str(PathKind.RESTART_SERVICES), taken.reason
+    if after is None:
+        return "", ""
+    path = choose_path(after, run.reboot, changed=_tried(run))
+    return str(path.kind), path.reason
+
+
+def _reboot(run: MachineRun, after: Assessment | None) -> RebootStatus:
+    last = next((s for s in reversed(run.steps) if isinstance(s.action, Reboot)), None)
+    if last is not None:
+        return _reboot_result(last)
+    if after is None:
+        return RebootStatus.UNKNOWN
+    if after.reboot_required == Known.UNKNOWN and not _tried(run):
+        return RebootStatus.UNKNOWN
+    path = choose_path(after, run.reboot, changed=_tried(run))
+    owed = path.kind in {PathKind.REBOOT, PathKind.REBOOT_OWED}
+    return RebootStatus.REQUIRED if owed else RebootStatus.NOT_NEEDED
+
+
+def _reboot_result(step: Step) -> RebootStatus:
+    if step.finished_at is None:
+        return RebootStatus.STARTED
+    done = step.result is not None and step.result.reboot == RebootOutcome.REBOOTED
+    return RebootStatus.COMPLETED if done else RebootStatus.FAILED
+
+
+def _undo(run: MachineRun, status: Status) -> str:
+    """Tell what is known of the way back."""
+    if status == Status.ROLLED_BACK:
+        return "done: exactly the earlier versions are back"
+    if any(isinstance(step.action, Undo) for step in run.steps):
+        return "begun, and not proven to be whole"
+    kept = next((s for s in run.steps if isinstance(s.action, Keep)), None)
+    if kept is None:
+        return "not prepared" if run.plan.updates else ""
+    if kept.result is None or kept.result.restore_point is None:
+        return "not possible: no restore point"
+    missing = kept.result.restore_point.missing
+    if missing:
+        return f"not possible: {', '.join(item.key for item in missing)} could not be kept"
+    return f"possible: {len(kept.result.restore_point.kept)} packages kept on the machine"
+
+
+def _checks(run: MachineRun) -> tuple[Difference, ...]:
+    """The comparison that decided: the first verification, which an undo then answers to."""
+    for step in run.steps:
+        if isinstance(step.action, Verify) and step.result is not None:
+            return step.result.differences
+    return ()
+
+
+def _findings(after: Assessment | None) -> tuple[str, ...]:
+    if after is None:
+        return ()
+    rivals = tuple(
+        f"{rival.name} may install updates by itself{': ' if rival.detail else ''}{rival.detail}"
+        for rival in after.rivals
+        if rival.active != Known.NO
+    )
+    return (*after.incomplete_because, *rivals, *after.findings)
+
+
+_TITLES: Mapping[type[object], str] = {
+    Look: "Look",
+    Ask: "Ask the checks",
+    Keep: "Keep the earlier versions",
+    Repair: "Repair the package database",
+    Install: "Install",
+    RestartServices: "Restart services",
+    Reboot: "Reboot",
+    Verify: "Verify health",
+    Undo: "Undo",
+}
+
+
+def _step(step: Step) -> StepReport:
+    return StepReport(
+        key=step.action.key,
+        title=_title(step.action),
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        result=_result(step.result),
+    )
+
+
+def _title(action: Action) -> str:
+    title = _TITLES[type(action)]
+    match action:
+        case Install() | Undo() | Keep():
+            return f"{title} ({len(action.packages)} packages)"
+        case RestartServices():
+            return f"{title}: {', '.join(action.services)}"
+        case _:
+            return title
+
+
+def _result(result: Result | None) -> str:
+    if result is None:
+        return "not ended"
+    if result.fault is not None:
+        return result.fault.detail
+    if result.transaction is not None and result.transaction.exit_status != 0:
+        return result.transaction.detail or str(result.transaction.problem)
+    if result.healthy is not None:
+        return "healthy" if result.healthy else "not healthy"
+    return result.detail or "done"
+
+
+def empty_plan(machine: str, refused: str) -> MachinePlan:
+    """Return the plan of a machine that nothing could be planned for."""
+    return MachinePlan(machine=machine, refused=refused)

@@ -1,0 +1,59 @@
+"""The machine's state machine: what comes next for one machine, from its recorded steps alone.
+
+The procedure is written as a plain sequence (`patching`, `undoing`). To learn what comes next it
+is replayed: every recorded step is compared with what the procedure asks for and its result is
+handed in, until the record ends. So a run that was killed goes on by asking again, and the same
+record always leads to the same answer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from patchyard.domain.actions import Action, Finish, Look, Wait
+from patchyard.domain.outcome import Status
+from patchyard.domain.patching import patch_procedure
+from patchyard.domain.procedure import Ended, Procedure
+from patchyard.domain.record import MachineRun, Step
+from patchyard.domain.undoing import undo_past
+
+
+def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
+    """Say what comes next for a machine.
+
+    An action that was recorded and not finished is returned again as it was recorded: whoever
+    carries it out attaches to what was begun.
+    """
+    procedure = _procedure(run)
+    try:
+        wanted = next(procedure)
+        for step in run.steps:
+            if step.action.key != wanted.key:
+                return _diverged(step, wanted)
+            if step.finished_at is None:
+                return step.action
+            wanted = procedure.send(step)
+    except StopIteration as stop:
+        finish: Finish = stop.value
+        return finish
+    if isinstance(wanted, Look) and wanted.not_before is not None and wanted.not_before > now:
+        return Wait(until=wanted.not_before)
+    return wanted
+
+
+def _diverged(step: Step, wanted: Action) -> Finish:
+    """The record was made under other rules. Guessing could do a thing twice: a person decides."""
+    return Finish(
+        status=Status.NEEDS_REPAIR,
+        reason=f"the record has step {step.action.key!r} where the present rules want "
+        f"{wanted.key!r}; look at the machine and start a new run",
+    )
+
+
+def _procedure(run: MachineRun) -> Procedure:
+    try:
+        if run.undo is not None:
+            return (yield from undo_past(run, run.undo))
+        return (yield from patch_procedure(run))
+    except Ended as ended:
+        return ended.finish

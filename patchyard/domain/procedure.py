@@ -1,0 +1,154 @@
+"""The parts that patching and undoing share: look, preflight, make effective, stop on a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime, timedelta
+
+from patchyard.domain.actions import Action, Finish, Look, Reboot, Repair, RestartServices
+from patchyard.domain.drift import still_to_install
+from patchyard.domain.outcome import Status
+from patchyard.domain.path import Path, PathKind, choose_path
+from patchyard.domain.preflight import Obstacle, ObstacleKind, obstacles
+from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
+from patchyard.domain.updates import Assessment
+
+RETRY_LOCK = timedelta(seconds=10)
+"""Time between two looks at a machine whose package manager is locked."""
+
+Procedure = Generator[Action, Step, Finish]
+"""Yields what is to be done, is handed each finished step, and returns the verdict."""
+
+
+class Ended(Exception):
+    """The procedure is over early; `finish` is its verdict."""
+
+    def __init__(self, finish: Finish) -> None:
+        self.finish = finish
+
+
+def preflight(run: MachineRun) -> Generator[Action, Step, Assessment]:
+    """Look until nothing stands in the way. Locks are waited for, a broken database is repaired."""
+    first: Step | None = None
+    not_before: datetime | None = None
+    repaired = False
+    attempt = 0
+    while True:
+        step = yield Look(key=f"preflight-{attempt}", refresh=True, not_before=not_before)
+        first = first or step
+        seen = seen_by(run, step, touched=repaired)
+        wanted = still_to_install(run.plan, seen.packages)
+        found = obstacles(seen, run.plan.model_copy(update={"updates": wanted}), run.policy)
+        if not found:
+            return seen
+        _refuse_for_good(found)
+        attempt += 1
+        if _has(found, ObstacleKind.LOCKED):
+            not_before = _retry_at(run, first, step, found)
+        elif repaired:
+            raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=words(found)))
+        else:
+            stop_on_fault((yield Repair(key="repair-0")), touched=True)
+            repaired, not_before = True, None
+
+
+def _refuse_for_good(found: tuple[Obstacle, ...]) -> None:
+    passing = (ObstacleKind.LOCKED, ObstacleKind.BROKEN_DATABASE)
+    lasting = tuple(obstacle for obstacle in found if obstacle.kind not in passing)
+    if lasting:
+        raise Ended(Finish(status=Status.REFUSED, reason=words(lasting)))
+
+
+def _retry_at(
+    run: MachineRun, first: Step, step: Step, found: tuple[Obstacle, ...]
+) -> datetime | None:
+    seen_at = step.finished_at or step.started_at
+    if seen_at - first.started_at >= timedelta(seconds=run.policy.lock_seconds):
+        reason = f"{words(found)}; waited {run.policy.lock_seconds} s"
+        raise Ended(Finish(status=Status.REFUSED, reason=reason))
+    return seen_at + RETRY_LOCK
+
+
+def look_repaired(run: MachineRun, key: str) -> Generator[Action, Step, Assessment]:
+    """Look, and where a transaction left the package database in pieces, mend it and look again."""
+    seen = seen_by(run, (yield Look(key=key)), touched=True)
+    if not seen.database_problems:
+        return seen
+    stop_on_fault((yield Repair(key=f"repair-{key}")), touched=True)
+    seen = seen_by(run, (yield Look(key=f"{key}-repaired")), touched=True)
+    if seen.database_problems:
+        reason = "the package database is broken: " + "; ".join(seen.database_problems)
+        raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=reason))
+    return seen
+
+
+def take_effect(
+    run: MachineRun, prefix: str, before: Assessment, after: Assessment, *, changed: bool
+) -> Generator[Action, Step, tuple[Path, Assessment]]:
+    """Take the path with the least impact. Answers what is still owed, and the last look."""
+    rebooted = False
+    path = choose_path(after, run.reboot, changed=changed)
+    if path.kind == PathKind.REBOOT:
+        step = yield Reboot(key=f"{prefix}reboot", boot_id=after.boot_id, reason=path.reason)
+        _judge_reboot(result_of(step))
+        after = seen_by(run, (yield Look(key=f"{prefix}rebooted")), touched=True)
+        rebooted = True
+        path = choose_path(after, run.reboot, changed=changed, rebooted=True)
+    services = tuple(dict.fromkeys([*path.services, *_stopped(before, after, changed=changed)]))
+    if services:
+        yield RestartServices(key=f"{prefix}restart", services=services, reason=path.reason)
+        after = seen_by(run, (yield Look(key=f"{prefix}restarted")), touched=True)
+        path = choose_path(after, run.reboot, changed=changed, rebooted=rebooted)
+        if path.kind == PathKind.REBOOT:
+            path = Path(kind=PathKind.REBOOT_OWED, reason=path.reason)
+    return path, after
+
+
+def _stopped(before: Assessment, after: Assessment, *, changed: bool) -> tuple[str, ...]:
+    """Services that ran before the change and do not run now (failure-modes 2.16)."""
+    if not changed:
+        return ()
+    running = set(after.running_services)
+    return tuple(name for name in before.running_services if name not in running)
+
+
+def _judge_reboot(result: Result) -> None:
+    if result.fault is not None:
+        raise Ended(Finish(status=Status.LOST_CONTACT, reason=result.fault.detail))
+    if result.reboot == RebootOutcome.NOT_BACK:
+        raise Ended(Finish(status=Status.LOST_CONTACT, reason=result.detail))
+    if result.reboot != RebootOutcome.REBOOTED:
+        raise Ended(Finish(status=Status.FAILED, reason=result.detail))
+
+
+def seen_by(run: MachineRun, step: Step, *, touched: bool) -> Assessment:
+    """Return what a look saw; a look that failed ends the machine's run with its reason."""
+    stop_on_fault(step, touched=touched)
+    return run.assessments[step.action.key]
+
+
+def result_of(step: Step) -> Result:
+    """Return a step's result; an empty one where nothing came of it."""
+    return step.result or Result()
+
+
+def stop_on_fault(step: Step, *, touched: bool) -> None:
+    """End where an act could not be followed. An orphaned job is not an end: the look tells."""
+    fault = result_of(step).fault
+    if fault is None or fault.code == "orphaned":
+        return
+    lost = fault.code in {"unreachable", "timed_out"}
+    if lost:
+        status = Status.LOST_CONTACT if touched else Status.UNREACHABLE
+    else:
+        status = Status.FAILED if touched else Status.UNREACHABLE
+    raise Ended(Finish(status=status, reason=fault.detail))
+
+
+def _has(found: tuple[Obstacle, ...], kind: ObstacleKind) -> bool:
+    return any(obstacle.kind == kind for obstacle in found)
+
+
+def words(found: tuple[Obstacle, ...]) -> str:
+    """Tell obstacles in one line."""
+    return "; ".join(obstacle.detail for obstacle in found)

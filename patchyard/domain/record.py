@@ -1,0 +1,77 @@
+"""What is recorded of one machine in one run: steps, their results, and what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from patchyard.domain.actions import Action
+from patchyard.domain.health import Answer, Difference
+from patchyard.domain.inventory import Policy
+from patchyard.domain.path import RebootSetting
+from patchyard.domain.plan import MachinePlan
+from patchyard.domain.restore import RestorePoint, UndoTarget
+from patchyard.domain.transaction import Transaction
+from patchyard.domain.updates import Assessment
+from patchyard.domain.value import Value
+
+
+class Fault(Value):
+    """Why an act could not be carried out or followed: the code of a MachineError, and words."""
+
+    code: str
+    detail: str
+
+
+class RebootOutcome(StrEnum):
+    """How a reboot ended. Only a changed, well-formed boot id counts as REBOOTED."""
+
+    REBOOTED = "rebooted"
+    NOT_REBOOTED = "not_rebooted"
+    NOT_BACK = "not_back"
+
+
+class Result(Value):
+    """What an act led to. `fault` is set where it could not be carried out or followed."""
+
+    fault: Fault | None = None
+    transaction: Transaction | None = None
+    restore_point: RestorePoint | None = None
+    answers: tuple[Answer, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    healthy: bool | None = None
+    reboot: RebootOutcome | None = None
+    detail: str = ""
+
+
+class Step(Value):
+    """One recorded act. It is recorded before it is done; `finished_at` is None until then."""
+
+    action: Action
+    started_at: datetime
+    finished_at: datetime | None = None
+    result: Result | None = None
+
+
+@dataclass(frozen=True)
+class MachineRun:
+    """One machine in one run: what is to be done, under which rules, and what is recorded.
+
+    `assessments` holds what each `Look` saw, by the step's key. With `undo` set the run takes
+    an earlier run back instead of installing `plan`.
+    """
+
+    run_id: str
+    plan: MachinePlan
+    policy: Policy
+    reboot: RebootSetting
+    steps: tuple[Step, ...] = ()
+    assessments: Mapping[str, Assessment] = field(default_factory=dict)
+    undo: UndoTarget | None = None
+
+    @property
+    def restore_folder(self) -> str:
+        """Where on the machine this run keeps the earlier versions."""
+        return f"/var/lib/patchyard/restore/{self.run_id}"

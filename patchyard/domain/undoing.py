@@ -1,0 +1,96 @@
+"""Undoing: back to exactly the earlier versions, and judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from patchyard.domain.actions import Ask, Finish, Look, Undo, Verify
+from patchyard.domain.judgement import regressions
+from patchyard.domain.outcome import Status
+from patchyard.domain.path import PathKind
+from patchyard.domain.procedure import (
+    Procedure,
+    look_repaired,
+    preflight,
+    result_of,
+    seen_by,
+    stop_on_fault,
+    take_effect,
+)
+from patchyard.domain.record import MachineRun
+from patchyard.domain.restore import PackageVersion, UndoTarget
+from patchyard.domain.updates import Assessment
+
+SHOWN = 5
+"""Differences named in a reason; the report has them all."""
+
+
+def undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Procedure:
+    """Go back to exactly what was there before this run, and be judged again."""
+    target = before.packages
+    for attempt in range(2):
+        step = yield Undo(
+            key=f"undo-{attempt}",
+            folder=run.restore_folder,
+            packages=_differing(target, after.packages),
+            remove=tuple(sorted(set(after.packages) - set(target))),
+        )
+        stop_on_fault(step, touched=True)
+        after = seen_by(run, (yield Look(key=f"undone-{attempt}")), touched=True)
+        if after.packages == target and not after.database_problems:
+            return (yield from _judge_undo(run, before, after, why))
+    reason = f"{why}; undo did not bring back: {difference(target, after.packages)}"
+    return Finish(status=Status.NEEDS_REPAIR, reason=reason)
+
+
+def _judge_undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Procedure:
+    owed, after = yield from take_effect(run, "undo-", before, after, changed=True)
+    verdict = result_of((yield Verify(key="verify-undo")))
+    if not verdict.healthy:
+        reason = f"{why}; the earlier versions are back and it is still unhealthy: "
+        return Finish(status=Status.NEEDS_REPAIR, reason=reason + regressions(verdict))
+    note = f"; {owed.reason}" if owed.kind == PathKind.REBOOT_OWED else ""
+    return Finish(status=Status.ROLLED_BACK, reason=why + note)
+
+
+def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
+    """Take an earlier run back, unless its packages were changed by something else since."""
+    before = yield from preflight(run)
+    stop_on_fault((yield Ask(key="checks-before")), touched=False)
+    moved = difference(
+        target.installed, {key: before.packages.get(key, "") for key in target.installed}
+    )
+    if moved:
+        reason = f"changed since that run, so undoing it would guess: {moved}"
+        return Finish(status=Status.REFUSED, reason=reason)
+    step = yield Undo(
+        key="undo-0", folder=target.folder, packages=target.packages, remove=target.added
+    )
+    stop_on_fault(step, touched=True)
+    after = yield from look_repaired(run, "undone-0")
+    wanted = dict(before.packages)
+    wanted.update({package.key: package.version for package in target.packages})
+    for key in target.added:
+        wanted.pop(key, None)
+    if after.packages != wanted:
+        reason = f"undo did not bring back: {difference(wanted, after.packages)}"
+        return Finish(status=Status.NEEDS_REPAIR, reason=reason)
+    return (yield from _judge_undo(run, before, after, "taken back on request"))
+
+
+def _differing(target: Mapping[str, str], now: Mapping[str, str]) -> tuple[PackageVersion, ...]:
+    return tuple(
+        PackageVersion.of(key, version)
+        for key, version in sorted(target.items())
+        if now.get(key) != version
+    )
+
+
+def difference(target: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the packages that are not at the wanted version, the first few."""
+    keys = sorted(k for k in {*target, *now} if target.get(k, "") != now.get(k, ""))
+    shown = [
+        f"{k} is {now.get(k) or 'absent'}, not {target.get(k) or 'absent'}" for k in keys[:SHOWN]
+    ]
+    more = [f"and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
+    return "; ".join(shown + more)

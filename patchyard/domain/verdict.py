@@ -1,0 +1,122 @@
+"""The verdict: one sentence that says how a run went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from patchyard.domain.outcome import Status
+from patchyard.domain.report import MachineReport, RunReport, count_by_status
+from patchyard.domain.updates import Compliance
+
+NAMED = 3
+"""How many machines of one status a sentence names before it only counts them."""
+
+LONGEST_CHECK = 80
+"""Characters of a check's name in the sentence."""
+
+_DONE = {
+    "patch": "patched",
+    "rollback": "back on earlier versions",
+    "assess": "assessed",
+}
+
+
+def verdict(report: RunReport) -> str:
+    """Say in one sentence how the run went, with the machines and checks to blame."""
+    if not report.machines:
+        return "No machine is in scope."
+    parts = [_lead(report), _exceptions(report), _stop(report)]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _lead(report: RunReport) -> str:
+    if report.dry_run:
+        return _would(report)
+    if report.kind == "assess":
+        return _assessed(report)
+    if not any(machine.planned for machine in report.machines):
+        return _nothing(report)
+    done = [machine for machine in report.machines if machine.status.good]
+    word = _DONE.get(report.kind, "done")
+    return f"{_of(len(done), len(report.machines))} {word}{_warned(done)}"
+
+
+def _would(report: RunReport) -> str:
+    getting = [machine.planned for machine in report.machines if machine.planned]
+    if not getting:
+        return f"Dry run: nothing to install on {_machines(len(report.machines))}"
+    updates = _count(sum(getting), "update")
+    where = f"{len(getting):,} of {_machines(len(report.machines))}"
+    return f"Dry run, nothing was changed: {updates} would be installed on {where}"
+
+
+def _assessed(report: RunReport) -> str:
+    judged = [machine.compliance_after for machine in report.machines]
+    counted = [f"{judged.count(c)} {c}" for c in Compliance if judged.count(c)]
+    return f"{_machines(len(judged))} assessed: {', '.join(counted)}"
+
+
+def _nothing(report: RunReport) -> str:
+    """Nothing was planned. Only proof makes that good news."""
+    total = len(report.machines)
+    proven = [m for m in report.machines if m.compliance_after == Compliance.COMPLIANT]
+    if len(proven) == total:
+        subject = "the machine is" if total == 1 else f"all {total} machines are"
+        return f"Nothing to do: {subject} compliant"
+    return f"Nothing was installed: {_of(len(proven), total)} compliant"
+
+
+def _warned(done: list[MachineReport]) -> str:
+    warned = [m for m in done if m.status == Status.COMPLETED_WITH_WARNINGS]
+    return f", {len(warned)} with warnings ({_names(warned)})" if warned else ""
+
+
+def _exceptions(report: RunReport) -> str:
+    """Name what went another way. Machines that were never begun are counted by `_stop`."""
+    other = [m for m in report.machines if not m.status.good and _tells(m, report)]
+    return ", ".join(
+        f"{count} {status} ({_names(m for m in other if m.status == status)})"
+        for status, count in count_by_status(other).items()
+    )
+
+
+def _tells(machine: MachineReport, report: RunReport) -> bool:
+    return machine.status != Status.NOT_STARTED or not (report.dry_run or report.not_reached)
+
+
+def _stop(report: RunReport) -> str:
+    missed = f"{_machines(len(report.not_reached))} not reached" if report.not_reached else ""
+    halted = "the run was halted" if report.halted_because else ""
+    return ", ".join(part for part in (halted, missed) if part)
+
+
+def _names(machines: Iterable[MachineReport]) -> str:
+    chosen = list(machines)
+    named = ", ".join(_named(machine) for machine in chosen[:NAMED])
+    more = len(chosen) - NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _named(machine: MachineReport) -> str:
+    """Name a machine, with the first check that went bad on it."""
+    if not machine.regressed:
+        return machine.name
+    more = len(machine.regressed) - 1
+    others = f" and {_count(more, 'more check')}" if more else ""
+    check = machine.regressed[0].check
+    short = (
+        check if len(check) <= LONGEST_CHECK else f"{check[:LONGEST_CHECK]}\N{HORIZONTAL ELLIPSIS}"
+    )
+    return f"{machine.name}: {short}{others}"
+
+
+def _of(some: int, total: int) -> str:
+    return f"{some:,} of {_machines(total)} {'is' if 1 in (some, total) else 'are'}"
+
+
+def _machines(number: int) -> str:
+    return _count(number, "machine")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

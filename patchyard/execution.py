@@ -1,0 +1,232 @@
+"""Carrying out one machine's run: ask what comes next, record it, do it, record what came of it.
+
+The record is written before the act. Whoever runs the loop next, after a crash of this one,
+reads the same record, is told the same act, and attaches to what was begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from patchyard import operations
+from patchyard.domain.actions import (
+    CHANGES,
+    Action,
+    Ask,
+    Finish,
+    Install,
+    Keep,
+    Look,
+    Reboot,
+    Repair,
+    RestartServices,
+    Undo,
+    Verify,
+    Wait,
+)
+from patchyard.domain.health import Answer
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.machine import next_step
+from patchyard.domain.outcome import Status
+from patchyard.domain.record import Fault, MachineRun, RebootOutcome, Result, Step
+from patchyard.domain.updates import Assessment
+from patchyard.errors import MachineError
+from patchyard.jobs import JobOrphaned
+from patchyard.link import Link
+from patchyard.managers import manager_for
+from patchyard.operations import Bench
+from patchyard.questions import ask, settle
+from patchyard.store import Store
+from patchyard.transports import open_transport
+
+SOON = timedelta(seconds=60)
+"""An act that is attached to after its deadline is still given this long to be read."""
+
+ASK_LIMIT = timedelta(seconds=60)
+"""How long the answers to all health questions of a machine may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What carrying out needs from outside: memory, clock, and who is told."""
+
+    store: Store
+    inventory: Inventory
+    run_id: str
+    seed: str
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    cancelled: Callable[[], bool] = lambda: False
+    say: Callable[[str, str, str], None] = lambda _machine, _step, _text: None
+
+    def bench(self, machine: Machine, link: Link) -> Bench:
+        """Return the bench for one machine, over an open link."""
+        return Bench(
+            machine=machine,
+            manager=manager_for(machine),
+            link=link,
+            run_id=self.run_id,
+            seed=self.seed,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    def link(self, machine: Machine) -> Link:
+        """Return a link to a machine; it connects when it is first used."""
+        return Link(lambda: open_transport(machine, self.inventory))
+
+
+def recorded(workshop: Workshop, run: MachineRun) -> MachineRun:
+    """Return `run` with the steps and assessments that the store has of it."""
+    machine = run.plan.machine
+    steps = tuple(
+        Step.model_validate(
+            {
+                "action": record.action,
+                "started_at": record.started_at,
+                "finished_at": record.finished_at,
+                "result": record.result,
+            }
+        )
+        for record in workshop.store.steps(run.run_id, machine)
+    )
+    seen: dict[str, Assessment] = {}
+    for step in steps:
+        if isinstance(step.action, Look) and step.finished_at is not None:
+            found = workshop.store.assessment(run.run_id, machine, step.action.key)
+            if found is not None:
+                seen[step.action.key] = found
+    return replace(run, steps=steps, assessments=seen)
+
+
+def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
+    """Take one machine from where its record ends to its verdict.
+
+    Machine trouble is in the verdict, never raised. Cancelling ends a machine that nothing
+    was done to; one that was changed is taken to its end.
+    """
+    run = recorded(workshop, run)
+    with workshop.link(machine) as link:
+        bench = workshop.bench(machine, link)
+        while True:
+            if workshop.cancelled() and not _touched(run):
+                return Finish(status=Status.CANCELLED, reason="cancelled before anything was done")
+            step = next_step(run, workshop.clock())
+            match step:
+                case Finish():
+                    return step
+                case Wait():
+                    _wait(workshop, step)
+                case _:
+                    run = _do(workshop, bench, run, step)
+
+
+def _touched(run: MachineRun) -> bool:
+    return any(isinstance(step.action, CHANGES) for step in run.steps)
+
+
+def _wait(workshop: Workshop, wait: Wait) -> None:
+    """Wait in short turns, so that cancelling is seen soon."""
+    left = (wait.until - workshop.clock()).total_seconds()
+    workshop.sleep(max(0.0, min(left, 1.0)))
+
+
+def _do(workshop: Workshop, bench: Bench, run: MachineRun, action: Action) -> MachineRun:
+    name = bench.machine.name
+    begun = workshop.store.begin_step(
+        run.run_id, name, action.key, action.model_dump(mode="json"), workshop.clock()
+    )
+    workshop.say(name, action.key, "started")
+    assessment, result = _attempt(bench, run, action, begun.started_at, workshop)
+    finished = workshop.clock()
+    if assessment is not None:
+        workshop.store.save_assessment(run.run_id, name, action.key, assessment)
+    workshop.store.finish_step(
+        run.run_id, name, begun.seq, result.model_dump(mode="json"), finished
+    )
+    step = Step(action=action, started_at=begun.started_at, finished_at=finished, result=result)
+    steps = (*(s for s in run.steps if s.action.key != action.key), step)
+    seen = {**run.assessments, action.key: assessment} if assessment else run.assessments
+    return replace(run, steps=steps, assessments=seen)
+
+
+def _attempt(
+    bench: Bench, run: MachineRun, action: Action, started: datetime, workshop: Workshop
+) -> tuple[Assessment | None, Result]:
+    """Do one act. What the machine cannot do becomes a fault in the result."""
+    try:
+        if isinstance(action, Look):
+            return operations.assess(bench, action.key, refresh=action.refresh), Result()
+        return None, _act(bench, run, action, started, workshop)
+    except JobOrphaned as error:
+        return None, Result(fault=Fault(code="orphaned", detail=str(error)))
+    except MachineError as error:
+        return None, Result(fault=Fault(code=error.code, detail=str(error)))
+
+
+def _act(  # noqa: PLR0911 - one line for each act
+    bench: Bench, run: MachineRun, action: Action, started: datetime, workshop: Workshop
+) -> Result:
+    deadline = _deadline(bench, action, started)
+    match action:
+        case Ask():
+            return Result(answers=_ask(bench))
+        case Keep():
+            return Result(restore_point=operations.keep(bench, action, deadline))
+        case Repair():
+            return Result(transaction=operations.repair(bench, action.key, deadline))
+        case Install():
+            return Result(transaction=operations.install(bench, action, deadline))
+        case Undo():
+            return Result(transaction=operations.undo(bench, action, deadline))
+        case RestartServices():
+            return Result(detail=operations.restart(bench, action.key, action.services))
+        case Reboot():
+            return _reboot(bench, action, deadline, workshop)
+        case Verify():
+            return _verify(bench, run)
+        case _:
+            raise AssertionError(action)
+
+
+def _deadline(bench: Bench, action: Action, started: datetime) -> datetime:
+    policy = bench.machine.policy
+    seconds = policy.reboot_seconds if isinstance(action, Reboot) else policy.install_seconds
+    return max(started + timedelta(seconds=seconds), bench.clock() + SOON)
+
+
+def _ask(bench: Bench) -> tuple[Answer, ...]:
+    return ask(bench.link, bench.machine, nonce=bench.nonce(bench.job_id("ask")), timeout=ASK_LIMIT)
+
+
+def _reboot(bench: Bench, action: Reboot, deadline: datetime, workshop: Workshop) -> Result:
+    name = bench.machine.name
+    workshop.store.record_availability(
+        name, workshop.run_id, "down", "planned reboot", bench.clock(), action.reason
+    )
+    result = operations.reboot(bench, action, deadline)
+    if result.reboot == RebootOutcome.REBOOTED:
+        workshop.store.record_availability(
+            name, workshop.run_id, "up", "planned reboot", bench.clock(), result.detail
+        )
+    return result
+
+
+def _verify(bench: Bench, run: MachineRun) -> Result:
+    before = next(
+        step.result.answers
+        for step in run.steps
+        if isinstance(step.action, Ask) and step.result is not None
+    )
+    policy = bench.machine.policy
+    verdict = settle(
+        lambda: _ask(bench),
+        before,
+        stable=timedelta(seconds=policy.stable_seconds),
+        limit=timedelta(seconds=policy.check_seconds),
+        clock=bench.clock,
+        sleep=bench.sleep,
+    )
+    return Result(healthy=verdict.healthy, differences=verdict.differences)

@@ -1,0 +1,247 @@
+"""The verbs: render a script, run it as a job, parse what it says.
+
+Each function does one act on one machine over an open link. What a machine cannot do is raised
+as a `MachineError`; nothing here decides what comes next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from patchyard import jobs
+from patchyard.domain.actions import Install, Keep, Reboot, Undo
+from patchyard.domain.inventory import Machine
+from patchyard.domain.record import RebootOutcome, Result
+from patchyard.domain.restore import PackageVersion, RestorePoint
+from patchyard.domain.transaction import Transaction
+from patchyard.domain.updates import Assessment
+from patchyard.errors import MachineError, MalformedOutput, TimedOut, Unreachable
+from patchyard.link import Link
+from patchyard.managers.base import PackageManager
+from patchyard.templates import render
+from patchyard.transcript import Transcript, parse
+
+READ_LIMIT = timedelta(minutes=10)
+"""How long one question to a machine may take, repository refresh included."""
+
+REFRESH_SECONDS = 240
+"""How long a machine may take to refresh its repositories (osconfig saw one hang for 15 days)."""
+
+RESTART_LIMIT = timedelta(minutes=10)
+"""How long restarting services may take."""
+
+REBOOT_POLL_SECONDS = 2.0
+"""Time between two looks for a machine that reboots."""
+
+LONGEST_JOB_ID = 100
+
+BOOT_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One machine under work: its link, its package manager, and the run's clock and secret."""
+
+    machine: Machine
+    manager: PackageManager
+    link: Link
+    run_id: str
+    seed: str
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    progress: Callable[[str], None] = lambda _line: None
+
+    def nonce(self, job_id: str) -> str:
+        """Return the frame marker of a job: the same for whoever attaches, unknown to others."""
+        return hashlib.sha256(f"{self.seed}/{job_id}".encode()).hexdigest()[:24]
+
+    def job_id(self, key: str) -> str:
+        """Return the id under which a step's job is known on the machine."""
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", f"{self.run_id}-{self.machine.name}-{key}")
+        if len(plain) <= LONGEST_JOB_ID:
+            return plain
+        return f"{plain[: LONGEST_JOB_ID - 13]}-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
+
+
+def assess(bench: Bench, key: str, *, refresh: bool) -> Assessment:
+    """Look at the machine afresh.
+
+    Raises:
+        MachineError: it could not be reached, or what it said could not be read.
+    """
+    transcript = _read(
+        bench,
+        key,
+        f"{bench.manager.name}/assess.sh.j2",
+        refresh=refresh,
+        lock_seconds=bench.machine.policy.lock_seconds,
+        refresh_seconds=REFRESH_SECONDS,
+    )
+    return bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+
+
+def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
+    """Keep the present versions of packages on the machine."""
+    transcript = _change(
+        bench,
+        action.key,
+        deadline,
+        f"{bench.manager.name}/restore_point.sh.j2",
+        folder=action.folder,
+        packages=_plain(action.packages),
+    )
+    return bench.manager.parse_restore_point(transcript)
+
+
+def repair(bench: Bench, key: str, deadline: datetime) -> Transaction:
+    """Bring an interrupted package database to an end."""
+    transcript = _change(bench, key, deadline, f"{bench.manager.name}/repair.sh.j2")
+    return bench.manager.parse_transaction(transcript)
+
+
+def install(bench: Bench, action: Install, deadline: datetime) -> Transaction:
+    """Install exactly the versions of the action."""
+    transcript = _change(
+        bench,
+        action.key,
+        deadline,
+        f"{bench.manager.name}/install.sh.j2",
+        updates=_plain(action.packages),
+        conffiles=bench.machine.policy.conffiles,
+        lock_seconds=bench.machine.policy.lock_seconds,
+    )
+    return bench.manager.parse_transaction(transcript)
+
+
+def undo(bench: Bench, action: Undo, deadline: datetime) -> Transaction:
+    """Go back to the versions of the action, from the restore point."""
+    transcript = _change(
+        bench,
+        action.key,
+        deadline,
+        f"{bench.manager.name}/undo.sh.j2",
+        folder=action.folder,
+        install=_plain(action.packages),
+        remove=action.remove,
+        conffiles=bench.machine.policy.conffiles,
+        lock_seconds=bench.machine.policy.lock_seconds,
+    )
+    return bench.manager.parse_transaction(transcript)
+
+
+def restart(bench: Bench, key: str, services: tuple[str, ...]) -> str:
+    """Restart services. Answers what went wrong, in words; empty where nothing did."""
+    deadline = bench.clock() + RESTART_LIMIT
+    transcript = _change(bench, key, deadline, "linux/restart_services.sh.j2", units=services)
+    failed = [
+        f"{section.name}: {(section.stderr or section.stdout).strip()[:200]}"
+        for section in transcript.sections.values()
+        if section.status != 0
+    ]
+    return "; ".join(failed)
+
+
+def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
+    """Reboot the machine and wait until it is back with another boot id.
+
+    The reboot is scheduled on the machine and the link closed by us. Being asked again for the
+    same action never schedules a second one. A probe that fails is no answer, never a yes.
+    """
+    seen = _boot_id(bench)
+    if seen == action.boot_id:
+        _change(bench, action.key, deadline, "linux/reboot.sh.j2", delay_seconds=2)
+        bench.link.close()
+    detail = "no answer since the reboot was asked for"
+    while True:
+        seen, detail = _probe(bench, detail)
+        if seen and seen != action.boot_id:
+            return Result(reboot=RebootOutcome.REBOOTED, detail=f"boot id {seen}")
+        if bench.clock() >= deadline:
+            break
+        bench.sleep(REBOOT_POLL_SECONDS)
+    waited = f"after {bench.machine.policy.reboot_seconds} s"
+    if seen:
+        detail = f"the boot id has not changed {waited}: the machine did not reboot"
+        return Result(reboot=RebootOutcome.NOT_REBOOTED, detail=detail)
+    return Result(
+        reboot=RebootOutcome.NOT_BACK, detail=f"not back from its reboot {waited}: {detail}"
+    )
+
+
+def _probe(bench: Bench, detail: str) -> tuple[str, str]:
+    try:
+        return _boot_id(bench), detail
+    except Unreachable as error:
+        return "", str(error)
+
+
+def _boot_id(bench: Bench) -> str:
+    """Ask for the boot id of a machine that has finished starting; empty while it has not."""
+    job_id = bench.job_id("boot")
+    nonce = bench.nonce(job_id)
+    script = render("linux/boot_probe.sh.j2", nonce=nonce)
+    done = bench.link.run(script, timeout=timedelta(seconds=20))
+    transcript = parse(done.stdout, nonce)
+    boot_id = transcript["boot_id"].require().strip()
+    if not BOOT_ID.match(boot_id):
+        raise MalformedOutput(f"{boot_id[:60]!r} is no boot id")
+    return "" if transcript["starting"].status == 0 else boot_id
+
+
+def _plain(packages: Iterable[PackageVersion]) -> list[dict[str, str]]:
+    return [package.model_dump() for package in packages]
+
+
+def _read(bench: Bench, key: str, template: str, **values: object) -> Transcript:
+    """Ask one question as a job. A question that got lost is asked again under a new id."""
+    deadline = bench.clock() + READ_LIMIT
+    attempt = 0
+    while True:
+        job_id = bench.job_id(f"{key}-{bench.clock():%H%M%S%f}-{attempt}")
+        try:
+            return _run(bench, jobs.Job(job_id, "read", ""), deadline, template, values)
+        except jobs.JobOrphaned:
+            attempt += 1
+            if attempt > 2 or bench.clock() >= deadline:  # noqa: PLR2004 - two more tries
+                raise
+
+
+def _change(
+    bench: Bench, key: str, deadline: datetime, template: str, **values: object
+) -> Transcript:
+    """Run one act as a job, exactly once, however often it is asked for."""
+    return _run(bench, jobs.Job(bench.job_id(key), "change", ""), deadline, template, values)
+
+
+def _run(
+    bench: Bench, job: jobs.Job, deadline: datetime, template: str, values: dict[str, object]
+) -> Transcript:
+    nonce = bench.nonce(job.id)
+    script = render(template, nonce=nonce, **values)
+    done = jobs.run_job(
+        bench.link,
+        jobs.Job(job.id, job.kind, script),
+        deadline=deadline,
+        clock=bench.clock,
+        sleep=bench.sleep,
+        on_progress=bench.progress,
+    )
+    return parse(done.output, nonce)
+
+
+__all__ = [
+    "Bench",
+    "MachineError",
+    "TimedOut",
+    "assess",
+    "install",
+    "keep",
+    "reboot",
+    "repair",
+    "restart",
+    "undo",
+]

@@ -1,0 +1,140 @@
+"""Parameters of the flows: what a person fills in, in the Prefect UI, in YAML or in Python.
+
+The order of fields is the order of the form. Defaults are safe: nothing is changed by a run
+that was started without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _field(default: Any, position: int, title: str, description: str, **limits: Any) -> Any:
+    """Make a field with its place in the form. Prefect orders nested fields by `position`."""
+    return Field(
+        default,
+        title=title,
+        description=description,
+        json_schema_extra={"position": position},
+        **limits,
+    )
+
+
+class Parameters(BaseModel):
+    """What every flow over a fleet needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    inventory: Name = _field(
+        ..., 0, "Inventory", "Folder of the inventory, or the name of one below inventories/."
+    )
+    scope: str = _field(
+        "all", 1, "Scope", "Which machines, for example: tags.role == web and not zone == 1"
+    )
+    slots: int = _field(10, 20, "Slots", "How many machines are at work at once.", ge=1, le=500)
+
+
+class AssessParameters(Parameters):
+    """Assess a fleet: see what every machine has and could have. Changes nothing."""
+
+    refresh: bool = _field(
+        True, 2, "Refresh", "Ask the repositories anew; otherwise the machines' last answer counts."
+    )
+
+
+class PatchParameters(Parameters):
+    """Patch a fleet: assess, freeze a plan, install it in waves, verify, undo what went bad."""
+
+    dry_run: bool = _field(
+        True, 2, "Dry run", "Assess and plan only. Nothing is installed while this is on."
+    )
+    classifications: list[Literal["Critical", "Security", "Other"]] = _field(
+        ["Critical", "Security"], 3, "Classifications", "Classes of updates to install."
+    )
+    include: list[str] = _field(
+        [], 4, "Include", "Also install packages by these masks, such as nginx* or curl=7.88*."
+    )
+    exclude: list[str] = _field(
+        [], 5, "Exclude", "Never install packages by these masks, nor what needs them."
+    )
+    reboot: Literal["if_required", "never", "always"] = _field(
+        "if_required", 6, "Reboot", "What may be done where a reboot is owed."
+    )
+    waves: list[str] = _field(
+        ["1", "25%", "rest"],
+        7,
+        "Waves",
+        "Sizes of the waves in order: a count, a share of the fleet, or rest.",
+        min_length=1,
+    )
+    soak_minutes: float = _field(
+        0, 8, "Soak time", "Minutes to wait between two waves.", ge=0, le=10080
+    )
+    max_failures: int | None = _field(
+        None, 9, "Most failures", "The run stops when more machines than this have failed.", ge=0
+    )
+    max_failure_percent: float = _field(
+        10, 10, "Most failures, percent", "The same as a share of the fleet.", ge=0, le=100
+    )
+    domain_limit: int = _field(
+        1,
+        11,
+        "Limit per domain",
+        "Machines of one availability set or cluster at work at once.",
+        ge=1,
+        le=1000,
+    )
+    resume: str = _field(
+        "auto",
+        12,
+        "Resume",
+        "auto continues an unfinished run of this inventory and scope that nobody works on; "
+        "never begins a new one; or the id of a run.",
+    )
+    forgive: list[str] = _field(
+        [], 13, "Forgive", "With resume: machines whose failure no longer counts in the budget."
+    )
+
+
+class RollbackParameters(BaseModel):
+    """Undo a past run, or some of its machines: back to exactly the versions before it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run_id: Name = _field(..., 0, "Run", "Id of the run to undo, as its report shows it.")
+    machines: list[str] = _field(
+        [], 1, "Machines", "Only these machines of the run; all that it changed where empty."
+    )
+    dry_run: bool = _field(
+        True, 2, "Dry run", "Say what would go back. Nothing is changed while this is on."
+    )
+    reboot: Literal["if_required", "never", "always"] = _field(
+        "if_required", 3, "Reboot", "What may be done where a reboot is owed."
+    )
+    slots: int = _field(5, 4, "Slots", "How many machines are at work at once.", ge=1, le=500)
+    resume: str = _field(
+        "auto", 5, "Resume", "auto continues an unfinished rollback of this run; or never."
+    )
+
+
+class ResumeParameters(BaseModel):
+    """Continue runs that lost their controller: a stopped worker, a crash, a reboot."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run_id: str = _field(
+        "", 0, "Run", "Id of one run; every unfinished run that nobody works on where empty."
+    )
+
+
+__all__ = [
+    "AssessParameters",
+    "Parameters",
+    "PatchParameters",
+    "ResumeParameters",
+    "RollbackParameters",
+]

@@ -1,0 +1,171 @@
+"""From an open run's assessments to its frozen plan, and from its records to the rollout."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from patchyard.domain.drift import drift
+from patchyard.domain.inventory import Machine
+from patchyard.domain.outcome import Status
+from patchyard.domain.path import PathKind, RebootSetting, choose_path
+from patchyard.domain.plan import MachinePlan, Plan
+from patchyard.domain.planning import make_plan
+from patchyard.domain.rollout import Budget, Limits, Member, Rollout
+from patchyard.domain.scope import parse
+from patchyard.domain.selection import Selection
+from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
+from patchyard.domain.waves import make_waves
+from patchyard.fleet import BEFORE
+from patchyard.parameters import PatchParameters, RollbackParameters
+from patchyard.runs import Run
+
+
+def select_machines(run: Run) -> list[str]:
+    """Return the names in scope, recorded with the run the first time.
+
+    Raises:
+        ConfigurationError: the scope cannot be read, or selects no machine.
+    """
+    known = [record.machine for record in run.store.machines(run.id)]
+    if known:
+        return known
+    names = [m.name for m in parse(run.record.scope).select(run.inventory.machines)]
+    run.store.add_machines(run.id, [(name, None, i) for i, name in enumerate(names)])
+    return names
+
+
+def plan_of(run: Run) -> Plan | None:
+    """Return the plan that is frozen for the run; None where there is none yet."""
+    return run.store.plan(run.id)
+
+
+def plan_run(run: Run, parameters: PatchParameters) -> Plan:
+    """Freeze the plan of a run from its assessments, and record each machine's part in it."""
+    selection = Selection(
+        classifications=frozenset(Classification(name) for name in parameters.classifications),
+        include=tuple(parameters.include),
+        exclude=tuple(parameters.exclude),
+    )
+    names = select_machines(run)
+    seen = run.store.assessments(run.id, BEFORE)
+    assessments = {name: seen.get(name) for name in names}
+    bare = make_plan(run.inventory.name, run.record.scope, assessments, selection, ())
+    todo = [run.machine(p.machine) for p in bare.machines if _work(run, p, seen, parameters)]
+    waves = make_waves(todo, parameters.waves)
+    plan = bare.model_copy(update={"waves": waves})
+    run.store.set_plan(run.id, plan)
+    _record(run, plan, seen, selection.classifications)
+    return plan
+
+
+def _work(
+    run: Run, plan: MachinePlan, seen: dict[str, Assessment], parameters: PatchParameters
+) -> bool:
+    """Say whether anything is to be done: updates, or a reboot or restart that is owed."""
+    assessment = seen.get(plan.machine)
+    if plan.refused or assessment is None:
+        return False
+    if plan.updates:
+        return True
+    asked = run.machine(plan.machine).policy.reboot or parameters.reboot
+    path = choose_path(assessment, RebootSetting(asked), changed=False)
+    return path.kind in {PathKind.REBOOT, PathKind.RESTART_SERVICES}
+
+
+def _record(
+    run: Run,
+    plan: Plan,
+    seen: dict[str, Assessment],
+    classifications: frozenset[Classification],
+) -> None:
+    waves = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
+    at = run.clock()
+    run.store.place_machines(run.id, waves)
+    for part in plan.machines:
+        name = part.machine
+        if name in waves:
+            run.store.set_machine(run.id, name, Status.NOT_STARTED, "", at)
+        elif name in seen:
+            status, reason = _nothing_to_do(seen[name], part, classifications)
+            run.store.set_machine(run.id, name, status, reason, at)
+
+
+def _nothing_to_do(
+    seen: Assessment, part: MachinePlan, classifications: frozenset[Classification]
+) -> tuple[Status, str]:
+    """Judge a machine that gets nothing. Only a complete look proves that nothing is missing."""
+    judged = compliance(seen, classifications)
+    if judged == Compliance.COMPLIANT:
+        return Status.SUCCEEDED, "nothing to do"
+    if judged == Compliance.UNKNOWN:
+        because = "; ".join(seen.incomplete_because)
+        return Status.COMPLETED_WITH_WARNINGS, f"whether updates are missing is unknown: {because}"
+    left = [item for item in part.left_out if item.classification in classifications]
+    named = ", ".join(f"{item.name} ({item.why})" for item in left[:5])
+    return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
+
+
+def rollout_of(run: Run, plan: Plan, parameters: PatchParameters | RollbackParameters) -> Rollout:
+    """Rebuild the rollout from what is recorded."""
+    records = {r.machine: r for r in run.store.machines(run.id) if r.wave is not None}
+    waves = [name for wave in plan.waves for name in wave]
+    ended: dict[int, datetime] = {}
+    for record in records.values():
+        if record.finished_at is not None and record.wave is not None:
+            ended[record.wave] = max(ended.get(record.wave, record.finished_at), record.finished_at)
+    return Rollout(
+        members=tuple(_member(run, name, records[name].wave or 1) for name in waves),
+        statuses={name: records[name].status for name in waves},
+        wave_finished_at=ended,
+        budget=_budget(parameters),
+        limits=_limits(parameters),
+        cancel_requested=run.cancelled(),
+        forgiven=frozenset(getattr(parameters, "forgive", ())),
+    )
+
+
+def _member(run: Run, name: str, wave: int) -> Member:
+    machine = run.inventory.machine(name) or Machine(name=name, address="")
+    return Member(name=name, wave=wave, domains=machine.domains)
+
+
+def _budget(parameters: PatchParameters | RollbackParameters) -> Budget:
+    if isinstance(parameters, PatchParameters):
+        return Budget(
+            max_failures=parameters.max_failures,
+            max_failure_percent=parameters.max_failure_percent,
+        )
+    return Budget(max_failures=None, max_failure_percent=None)
+
+
+def _limits(parameters: PatchParameters | RollbackParameters) -> Limits:
+    if isinstance(parameters, PatchParameters):
+        return Limits(
+            slots=parameters.slots,
+            per_domain=parameters.domain_limit,
+            soak=timedelta(minutes=parameters.soak_minutes),
+        )
+    return Limits(slots=parameters.slots)
+
+
+def interrupted(run: Run) -> list[str]:
+    """Return the machines whose record says that they are at work."""
+    at_work = Status.IN_PROGRESS
+    return [r.machine for r in run.store.machines(run.id) if r.status == at_work]
+
+
+def mark_started(run: Run, names: list[str]) -> None:
+    """Record that work on machines begins, before it does."""
+    for name in names:
+        run.store.set_machine(run.id, name, Status.IN_PROGRESS, "", run.clock())
+
+
+def drift_of(run: Run, plan: Plan) -> tuple[str, ...]:
+    """Tell what the repositories or others moved between the plan and the last look."""
+    seen = run.store.last_assessments(run.id)
+    return tuple(
+        f"{part.machine}: {change.text}"
+        for part in plan.machines
+        if part.machine in seen
+        for change in drift(part, seen[part.machine])
+    )

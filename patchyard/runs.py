@@ -1,0 +1,281 @@
+"""Runs: opened or taken up again, owned by one controller, recorded as they go.
+
+A run's owner proves that it lives by a heartbeat. A run that is unfinished and has no living
+owner is taken up by whoever comes next; what it had begun on machines is attached to.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.outcome import Status
+from patchyard.errors import ConfigurationError, Refused
+from patchyard.execution import Workshop
+from patchyard.providers import load_inventory
+from patchyard.settings import settings
+from patchyard.store import RunRecord, Store, open_store
+
+OWNER_TTL = timedelta(seconds=60)
+"""How long a controller counts as alive after its last heartbeat."""
+
+HEARTBEAT_SECONDS = 10.0
+"""Time between heartbeats; several fit into OWNER_TTL, so that one lost write is no loss."""
+
+
+def now() -> datetime:
+    """Return the controller's clock, which all windows and records go by."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Run:
+    """One open run of this controller."""
+
+    record: RunRecord
+    store: Store
+    inventory: Inventory
+    owner: str
+    resumed: bool = False
+    say: Callable[[str, str, str], None] = lambda _machine, _step, _text: None
+    clock: Callable[[], datetime] = now
+    sleep: Callable[[float], None] = time.sleep
+    stop: threading.Event = field(default_factory=threading.Event)
+    lost: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Event = field(default_factory=threading.Event)
+    at_work: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.record.id
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's report and log are kept."""
+        return settings().home / "runs" / self.id
+
+    def cancelled(self) -> bool:
+        """True where nothing new may be started."""
+        return self.stop.is_set() or self.lost.is_set()
+
+    def pause(self, longest: timedelta) -> None:
+        """Wait until a machine of this run has come to an end, or for `longest`."""
+        self.changed.wait(longest.total_seconds())
+        self.changed.clear()
+
+    def workshop(self) -> Workshop:
+        """Return what carrying out machines of this run needs."""
+        return Workshop(
+            store=self.store,
+            inventory=self.inventory,
+            run_id=self.id,
+            seed=str(self.record.parameters["seed"]),
+            clock=self.clock,
+            sleep=self.sleep,
+            cancelled=self.cancelled,
+            say=self.say,
+        )
+
+    def machine(self, name: str) -> Machine:
+        """Return a machine of the run's inventory.
+
+        Raises:
+            ConfigurationError: the inventory has it no more.
+        """
+        found = self.inventory.machine(name)
+        if found is None:
+            raise ConfigurationError.of(
+                f"machine {name} is in run {self.id} but not in the inventory"
+            )
+        return found
+
+    def beat(self) -> None:
+        """Prove life once: renew the ownership and the leases, and see whether to stop."""
+        if not self.store.heartbeat(self.id, self.owner, self.clock(), OWNER_TTL):
+            self.lost.set()
+        for key in tuple(self.at_work.values()):
+            self.store.renew_lease(key, self.id, self.owner, self.clock(), OWNER_TTL)
+        if self.store.cancel_requested(self.id):
+            self.stop.set()
+
+
+_OPEN: dict[str, Run] = {}
+
+
+def open_run_of(run_id: str) -> Run:
+    """Return the run of that id which this process has open.
+
+    Raises:
+        Refused: it is not open here.
+    """
+    try:
+        return _OPEN[run_id]
+    except KeyError:
+        raise Refused(f"run {run_id} is not open in this process") from None
+
+
+def new_run_id(kind: str, at: datetime) -> str:
+    """Make an id that people can read and say: kind, time, four random characters."""
+    return f"{kind}-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def me() -> str:
+    """Name this controller: host, process and the process's start, so that a death is provable."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_process_start(os.getpid())}"
+
+
+def _process_start(pid: int) -> str:
+    """Return a process's start in ticks since boot (proc(5), field 22); empty if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
+
+
+def proven_dead(owner: str) -> bool:
+    """True where the owner ran on this host and its process is gone."""
+    host, _, rest = owner.partition("/")
+    pid, _, start = rest.partition("/")
+    if host != socket.gethostname() or not pid.isdigit() or not start:
+        return False
+    return _process_start(int(pid)) != start
+
+
+@contextmanager
+def begin(
+    kind: str,
+    *,
+    inventory: str,
+    scope: str,
+    parameters: dict[str, Any],
+    flow_run_id: str,
+    resume: str = "never",
+) -> Iterator[Run]:
+    """Open a run: a new one, or one that is unfinished and has no living owner.
+
+    Args:
+        kind: patch, assess or rollback.
+        inventory: the inventory's folder or name.
+        scope: the scope expression.
+        parameters: the flow's parameters, recorded with the run.
+        flow_run_id: id of the Prefect flow run that drives it.
+        resume: auto, never, or the id of a run.
+
+    Raises:
+        ConfigurationError: the inventory cannot be used, or there is no run of that id.
+        Refused: the run to resume is owned by another controller that lives, or has ended.
+    """
+    loaded = load_inventory(inventory)
+    store = open_store(settings().database_url)
+    owner = me()
+    found = _to_resume(store, kind, loaded.name, scope, resume, owner)
+    resumed = found is not None
+    record = found or _create(store, kind, loaded.name, scope, parameters, owner, flow_run_id)
+    run = Run(record=record, store=store, inventory=loaded, owner=owner, resumed=resumed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    _OPEN[run.id] = run
+    done = threading.Event()
+    heart = threading.Thread(
+        target=_beat, args=(run, done), name=f"heartbeat {run.id}", daemon=True
+    )
+    heart.start()
+    try:
+        yield run
+    finally:
+        done.set()
+        heart.join(timeout=HEARTBEAT_SECONDS)
+        del _OPEN[run.id]
+        store.release_run(run.id, owner)
+
+
+def _beat(run: Run, done: threading.Event) -> None:
+    while not done.wait(HEARTBEAT_SECONDS):
+        try:
+            run.beat()
+        except Exception as error:  # noqa: BLE001 - a beat that fails is told and tried again
+            run.say("", "heartbeat", f"failed: {error}")
+
+
+def _create(
+    store: Store,
+    kind: str,
+    inventory: str,
+    scope: str,
+    parameters: dict[str, Any],
+    owner: str,
+    flow_run_id: str,
+) -> RunRecord:
+    at = now()
+    record = RunRecord(
+        id=new_run_id(kind, at),
+        kind=kind,
+        inventory=inventory,
+        scope=scope,
+        parameters={**parameters, "seed": secrets.token_hex(16)},
+        status=Status.IN_PROGRESS,
+        started_at=at,
+        flow_run_id=flow_run_id,
+    )
+    store.create_run(record)
+    store.claim_run(record.id, owner, at, OWNER_TTL)
+    return record
+
+
+def _to_resume(
+    store: Store, kind: str, inventory: str, scope: str, resume: str, owner: str
+) -> RunRecord | None:
+    if resume == "never":
+        return None
+    if resume != "auto":
+        return _named(store, resume, owner)
+    for record in store.find_unfinished(kind, inventory):
+        if record.scope == scope and take(store, record, owner):
+            return record
+    return None
+
+
+def _named(store: Store, run_id: str, owner: str) -> RunRecord:
+    record = store.run(run_id)
+    if record is None:
+        raise ConfigurationError.of(f"there is no run {run_id!r}", field="resume")
+    if not take(store, record, owner):
+        raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
+    return record
+
+
+def take(store: Store, record: RunRecord, owner: str) -> bool:
+    """Take over a run whose owner is gone. False where its owner may be alive."""
+    if record.owner and proven_dead(record.owner):
+        store.release_run(record.id, record.owner)
+    return store.claim_run(record.id, owner, now(), OWNER_TTL)
+
+
+def orphaned_runs(run_id: str = "") -> list[RunRecord]:
+    """Return unfinished runs that changed machines and whose controller is gone, oldest first."""
+    store = open_store(settings().database_url)
+    unfinished = [
+        record
+        for kind in ("patch", "rollback")
+        for record in store.find_unfinished(kind, None)
+        if run_id in {"", record.id}
+    ]
+    at = now()
+    return [r for r in unfinished if _ownerless(r, at)]
+
+
+def _ownerless(record: RunRecord, at: datetime) -> bool:
+    if not record.owner or proven_dead(record.owner):
+        return True
+    return record.owner_expires_at is not None and record.owner_expires_at <= at

@@ -1,0 +1,68 @@
+"""Settings of this installation, from the environment (`PATCHYARD_HOME` and its like)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from patchyard.errors import ConfigurationError, Problem
+
+PREFIX = "PATCHYARD_"
+DATABASE_FILE = "patchyard.db"
+
+
+class Settings(BaseSettings):
+    """Where this installation keeps its things. A database URL may hold a password: it is masked."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, validate_default=True
+    )
+
+    home: Path = Field(
+        Path("~/.local/share/patchyard"),
+        description="Folder for the database, the reports and the logs.",
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLAlchemy URL of the database; empty means SQLite in `home`.",
+    )
+    prefect_port: int = Field(
+        4200, ge=1, le=65535, description="Port of the Prefect server on this machine."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, given: dict[str, object]) -> dict[str, object]:
+        """A variable that is set but empty counts as not set."""
+        return {name: value for name, value in given.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _default_database(self) -> Settings:
+        if not self.database_url.get_secret_value():
+            url = SecretStr(f"sqlite:///{self.home / DATABASE_FILE}")
+            object.__setattr__(self, "database_url", url)
+        return self
+
+
+def settings() -> Settings:
+    """Read the settings from the environment as it is now.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; every such variable is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(
+            [
+                Problem(problem["msg"], field=PREFIX + str(problem["loc"][0]).upper())
+                for problem in error.errors(include_input=False)
+            ]
+        ) from None

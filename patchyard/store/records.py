@@ -1,0 +1,103 @@
+"""What the store gives back: frozen values, tied to no session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from patchyard.domain.outcome import Status
+
+AvailabilityKind = Literal["down", "up"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run. An empty `owner` means that nobody drives it, an empty `plan_hash` no plan yet."""
+
+    id: str
+    kind: str
+    inventory: str
+    scope: str
+    parameters: dict[str, Any]
+    status: Status
+    started_at: datetime
+    finished_at: datetime | None = None
+    summary: str = ""
+    plan_hash: str = ""
+    owner: str = ""
+    heartbeat_at: datetime | None = None
+    owner_expires_at: datetime | None = None
+    cancel_requested: bool = False
+    flow_run_id: str = ""
+    halted_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRecord:
+    """One machine in a run. `wave` is None where the plan gives it nothing."""
+
+    run_id: str
+    machine: str
+    wave: int | None
+    position: int
+    status: Status
+    reason: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One act on one machine. `finished_at` is None while it may still be going on."""
+
+    run_id: str
+    machine: str
+    seq: int
+    key: str
+    action: dict[str, Any]
+    started_at: datetime
+    finished_at: datetime | None = None
+    result: dict[str, Any] | None = None
+
+    @property
+    def open(self) -> bool:
+        """True until the act is recorded as ended."""
+        return self.finished_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A machine that is held for one run."""
+
+    machine: str
+    run_id: str
+    owner: str
+    acquired_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """The answer to a run that asked for a machine which another run has.
+
+    `expired` says that the other run has stopped proving that it lives. That frees nothing:
+    it may have left work going on there.
+    """
+
+    run_id: str
+    owner: str
+    expires_at: datetime
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityEvent:
+    """A machine went away or came back."""
+
+    machine: str
+    run_id: str
+    kind: AvailabilityKind
+    cause: str
+    at: datetime
+    detail: str = field(default="")
