@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect.states import State
+from prefect.client.schemas.objects import State
 
 from flows.recorded import flow_run_id, recorded_flow, state_of
 from flows.rollout import assess_all

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from flows.server import recording_server
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
+from patchyard.domain.verdict import verdict
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -27,12 +28,12 @@ class RecordedFlow(Flow[Any, Any], Generic[P]):
     The answer is the report whatever the verdict; the verdict is `report.status`.
     """
 
-    def __call__(self, parameters: P | None = None, **fields: Any) -> Any:  # noqa: ANN401
+    def __call__(self, *args: Any, **fields: Any) -> Any:
         """Run the flow and return its `RunReport`.
 
         Args:
-            parameters: the parameters model, or None to give its fields as keywords.
-            **fields: fields of the parameters model.
+            *args: the parameters model, where its fields are not given as keywords.
+            **fields: fields of the parameters model; or `parameters`, the model itself.
 
         Raises:
             pydantic.ValidationError: a field is unknown, missing or out of bounds.
@@ -40,9 +41,10 @@ class RecordedFlow(Flow[Any, Any], Generic[P]):
         """
         wants_state = bool(fields.pop("return_state", False))
         fields.pop("wait_for", None)
-        given = parameters if parameters is not None else self._model()(**fields)
+        whole = args[0] if args else fields.pop("parameters", None)
+        given = whole if whole is not None else self._model()(**fields)
         with recording_server():
-            state = super().__call__(given, return_state=True)
+            state: Any = super().__call__(given, return_state=True)
         return state if wants_state else _report(state)
 
     def _model(self) -> type[P]:
@@ -50,10 +52,10 @@ class RecordedFlow(Flow[Any, Any], Generic[P]):
         return model
 
 
-def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:  # noqa: ANN401
+def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:
     """Make a function over one parameters model a recorded flow."""
 
-    def made(function: Callable[[P], State[RunReport]]) -> RecordedFlow[P]:
+    def made(function: Callable[[Any], State[RunReport]]) -> RecordedFlow[Any]:
         return RecordedFlow(
             function, name=name, flow_run_name=run_name, persist_result=False, **options
         )
@@ -64,10 +66,10 @@ def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., Rec
 def state_of(report: RunReport) -> State[RunReport]:
     """Return the named Prefect state that tells the verdict of a run."""
     if report.status == Status.SUCCEEDED:
-        return Completed(message=report.summary, data=report)
+        return Completed(message=verdict(report), data=report)
     if report.status in GOOD:
-        return Completed(name=str(report.status), message=report.summary, data=report)
-    return Failed(message=report.summary, data=report)
+        return Completed(name=str(report.status), message=verdict(report), data=report)
+    return Failed(message=verdict(report), data=report)
 
 
 def flow_run_id() -> str:

@@ -148,12 +148,14 @@ def _pid(home: Path) -> int:
 
 def _alive(pid: int) -> bool:
     """Say whether the process is ours and runs; a reused number is another program."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
     try:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        return b"prefect" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+    # The command line is empty for an instant while the program is being replaced.
+    return not line or b"prefect" in line
 
 
 if __name__ == "__main__":

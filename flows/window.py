@@ -26,6 +26,7 @@ from patchyard.account import assessment_rows, wave_rows
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.report import RunReport
+from patchyard.domain.verdict import verdict
 from patchyard.reporting import render_markdown, write_report
 from patchyard.runs import Run
 
@@ -70,7 +71,7 @@ class Window:
             self.say("", "run", f"left: {error!r}; its record stays, and it can be resumed")
 
     def say(self, machine: str, step: str, text: str) -> None:
-        """Log one line with run, machine and step: to the run's folder, and to Prefect for a while."""
+        """Log one line with run, machine and step: to the run's folder, and at first to Prefect."""
         line = " | ".join(part for part in (self._run.id, machine, step, text) if part)
         with self._lock:
             with (self._run.folder / "run.log").open("a") as log:
@@ -143,11 +144,11 @@ class Window:
         files = write_report(report, self._run.folder)
         report = report.model_copy(update={"files": {k: str(v) for k, v in files.items()}})
         create_markdown_artifact(
-            render_markdown(report), key=self._key("report"), description=report.summary
+            render_markdown(report), key=self._key("report"), description=verdict(report)
         )
         if self._artifact is not None:
-            update_progress_artifact(self._artifact, progress=100.0, description=report.summary)
-        self.say("", "report", report.summary)
+            update_progress_artifact(self._artifact, progress=100.0, description=verdict(report))
+        self.say("", "report", verdict(report))
         return report
 
     def _show_ended_waves(self, *, everything: bool = False) -> None:

@@ -42,7 +42,7 @@ def report_of(
         for name, record in records.items()
         if name in planned and not dry_run and record.status == Status.NOT_STARTED
     )
-    report = RunReport(
+    return RunReport(
         run_id=run.id,
         kind=run.record.kind,
         inventory=run.record.inventory,
@@ -59,7 +59,6 @@ def report_of(
         drift=drift,
         machines=machines,
     )
-    return report.model_copy(update={"summary": verdict(report)})
 
 
 def _status(
@@ -115,7 +114,7 @@ def classes_of(run: Run) -> frozenset[Classification]:
 def close(run: Run, report: RunReport) -> RunReport:
     """Record the end of the run with its report, and answer the report."""
     run.store.finish_run(
-        run.id, report.status, report.summary, run.clock(), report.model_dump(mode="json")
+        run.id, report.status, verdict(report), run.clock(), report.model_dump(mode="json")
     )
     return report
 

@@ -14,7 +14,7 @@ DATABASE_FILE = "patchyard.db"
 
 
 class Settings(BaseSettings):
-    """Where this installation keeps its things. A database URL may hold a password: it is masked."""
+    """Where this installation keeps its things. A database URL, with its password, is masked."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, validate_default=True

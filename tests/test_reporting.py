@@ -42,7 +42,7 @@ from patchyard.testing.reports import (
     sample_machine,
     sample_report,
 )
-from patchyard.untrusted import columns
+from patchyard.untrusted import columns, visible
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -308,6 +308,23 @@ class TestMarkdown:
             return
         plain = shape(render_markdown(hostile_report("harmless")))
         assert shape(render_markdown(hostile_report(text))) == plain
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_a_cell_shows_the_text_that_came(self, text: str) -> None:
+        whole = " ".join(visible(text, limit=300).split())
+        assert self.reason_cell(hostile_report(text)) == whole
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(alphabet="ab1 -+=#|*_`[](){}<>!\\.:~&;", min_size=1, max_size=12))
+    def test_a_cell_shows_any_markup_characters(self, text: str) -> None:
+        if text.strip():
+            assert self.reason_cell(hostile_report(text)) == " ".join(text.split())
+
+    def reason_cell(self, report: RunReport) -> str:
+        """Return what a reader sees in the last cell of the machines' table."""
+        tokens = parsed(render_markdown(report))
+        last = max(place for place, token in enumerate(tokens) if token.type == "td_open")
+        return "".join(child.content for child in tokens[last + 1].children or ())
 
     def test_every_machine_has_a_row(self) -> None:
         text = render_markdown(sample_report())

@@ -70,7 +70,7 @@ def _fact(facts: object, path: str) -> object:
     return None
 
 
-def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - facts are free
+def _texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(text for each in value for text in _texts(each))
     return () if value is None else (_text(value),)

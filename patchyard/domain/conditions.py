@@ -13,7 +13,7 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import Literal, Protocol
 
-from patchyard.domain.attributes import is_attribute, values
+from patchyard.domain.attributes import FREE, is_attribute, values
 from patchyard.domain.inventory import Machine
 
 KEYWORDS = frozenset({"and", "or", "not", "in", "exists", "all"})
@@ -124,7 +124,7 @@ class Compared:
         return self.value in found
 
     def __str__(self) -> str:
-        return f"{_word(self.attribute)} {self.operator} {_word(self.value)}"
+        return f"{_attribute(self.attribute)} {self.operator} {_word(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,9 @@ class OneOf:
         return (f"{told}, not one of {', '.join(self.values)}",)
 
     def __str__(self) -> str:
-        return f"{_word(self.attribute)} in ({', '.join(_word(value) for value in self.values)})"
+        return (
+            f"{_attribute(self.attribute)} in ({', '.join(_word(value) for value in self.values)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Exists:
         return (_told(self.attribute, values(machine, self.attribute)),)
 
     def __str__(self) -> str:
-        return f"{_word(self.attribute)} exists"
+        return f"{_attribute(self.attribute)} exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class Truthful:
         return (_told(self.attribute, values(machine, self.attribute)),)
 
     def __str__(self) -> str:
-        return _word(self.attribute)
+        return _attribute(self.attribute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,13 @@ def _word(text: str) -> str:
     """Write a value or an attribute, in quotes where it needs them."""
     plain = WORD.fullmatch(text) and not text.startswith("!") and text.lower() not in KEYWORDS
     return text if plain else quote(text)
+
+
+def _attribute(text: str) -> str:
+    """Write an attribute. Of a tag or fact with odd characters only its own name is quoted."""
+    start = next((start for start in FREE if text.startswith(start)), "")
+    plain = WORD.fullmatch(text) and not text.endswith(".")
+    return text if plain else f"{start}{quote(text.removeprefix(start))}"
 
 
 def _name(pattern: str) -> str:

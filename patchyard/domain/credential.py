@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 _REFERENCE = re.compile(
     r"env:[A-Za-z_][A-Za-z0-9_]*"
@@ -19,9 +19,9 @@ def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
-def _must_be_reference(text: str) -> str:
-    if is_reference(text):
-        return text
+def _must_be_reference(written: object) -> object:
+    if isinstance(written, str) and is_reference(written):
+        return written
     # The value itself must not be repeated here: it may be the secret.
     raise ValueError(
         "a secret may not stand in a file; write a reference: env:VARIABLE, "
@@ -31,7 +31,7 @@ def _must_be_reference(text: str) -> str:
 
 CredentialReference = Annotated[
     str,
-    AfterValidator(_must_be_reference),
+    BeforeValidator(_must_be_reference),
     Field(json_schema_extra={"pattern": r"^(env|file|prefect-block):.+"}),
 ]
 """`env:VARIABLE`, `file:PATH` or `prefect-block:TYPE/NAME`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -24,11 +25,6 @@ _User = Annotated[str, Field(pattern=r"^[^\s\-'\"`$;&|<>(){}][^\s'\"`$;&|<>(){}]
 
 _DEFAULT_PORTS = {"ssh": 22, "winrm": 5986, "local": 0}
 _PLACEHOLDER = re.compile(r"\{(address|port|user|name)\}")
-_ANY_PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]+)\}")
-
-PLACEHOLDERS = ("address", "port", "user", "name")
-"""What may stand in braces in a ProxyCommand and in the options of checks."""
-
 # A number where text is meant is taken as that text. Values stay out of messages: a password
 # that was written in the wrong place must not be repeated.
 _WRITTEN = ConfigDict(coerce_numbers_to_str=True, hide_input_in_errors=True)
@@ -57,7 +53,7 @@ class OsFamily(StrEnum):
 class JumpHost(Value):
     """A host to go through: the name of an inventory machine, or an address of its own.
 
-    Of an inventory machine the other fields are taken from its own connection.
+    An inventory machine is reached by its own connection; `user` and `key` given here win.
     """
 
     model_config = _WRITTEN
@@ -94,6 +90,14 @@ class Timeouts(Value):
     banner: _Seconds = Field(15, gt=0, le=300, description="SSH banner, seconds.")
     auth: _Seconds = Field(20, gt=0, le=300, description="Log-in, seconds.")
     command: _Seconds = Field(120, gt=0, le=7200, description="One question to a machine, seconds.")
+
+
+def _words(command: str) -> list[str]:
+    """Split a command as a shell would; nothing where it cannot be split."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
 
 
 class Connection(Value):
@@ -147,12 +151,15 @@ class Connection(Value):
     @field_validator("proxy_command")
     @classmethod
     def _known_placeholders(cls, written: str | None) -> str | None:
-        for name in _ANY_PLACEHOLDER.findall(written or ""):
-            if name not in PLACEHOLDERS:
-                raise ValueError(
-                    "holds an unknown placeholder in braces; "
-                    "known are {address}, {port}, {user} and {name}"
-                )
+        if written is None:
+            return None
+        if not _words(written):
+            raise ValueError("holds a quote that is not closed, or nothing at all")
+        if "{" in (rest := _PLACEHOLDER.sub("", written)) or "}" in rest:
+            raise ValueError(
+                "may hold {address}, {port}, {user} and {name}, and no other braces: "
+                "no shell reads it"
+            )
         return written
 
     @property

@@ -148,6 +148,6 @@ class AvailabilityRow(Base):
     machine: Mapped[str]
     run_id: Mapped[str] = _run()
     kind: Mapped[str]
-    cause: Mapped[str]
+    cause: Mapped[str] = mapped_column(Words)
     at: Mapped[datetime]
     detail: Mapped[str] = mapped_column(Words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -100,4 +100,4 @@ class AvailabilityEvent:
     kind: AvailabilityKind
     cause: str
     at: datetime
-    detail: str = field(default="")
+    detail: str = ""

@@ -1,0 +1,5 @@
+"""Transports: how a script gets to a machine and its output back."""
+
+from patchyard.transports.base import Completed, Transport, TransportSpec, open_transport
+
+__all__ = ["Completed", "Transport", "TransportSpec", "open_transport"]

@@ -1,10 +1,18 @@
-"""The shape of a transport: run a script on a machine, and close the link."""
+"""The shape of a transport: run a script on a machine, and close the link.
+
+A transport's module ends in `TRANSPORT = TransportSpec(...)`; its name is what an inventory says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.errors import MachineError
+from patchyard.registry import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +43,26 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close the link at once; never waits for the other end."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSpec:
+    """One way to reach machines: its name in an inventory, and how a link is opened."""
+
+    name: str
+    open: Callable[[Machine, Inventory], Transport]
+
+
+def open_transport(machine: Machine, inventory: Inventory) -> Transport:
+    """Open a link to a machine by the transport that its connection names.
+
+    Raises:
+        MachineError: the machine cannot be reached, in the kinds that `errors.py` tells.
+    """
+    known = load("patchyard.transports", "TRANSPORT", TransportSpec)
+    wanted = machine.connection.transport
+    if wanted not in known:
+        raise MachineError(
+            f"{machine.name}: there is no transport {wanted!r}; write one of {', '.join(known)}"
+        )
+    return known[wanted].open(machine, inventory)

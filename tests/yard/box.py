@@ -76,11 +76,16 @@ def run(
         **feed,
     )
     result: subprocess.CompletedProcess[str] = done
-    if check and result.returncode != 0:
-        tail = "\n".join((result.stdout + result.stderr).strip().splitlines()[-10:])
-        program = " ".join(str(word) for word in argv[:6])
-        raise YardError(f"{program} ended with status {result.returncode}:\n{tail}")
+    if check:
+        require(result, " ".join(str(word) for word in argv[:6]))
     return result
+
+
+def require(result: subprocess.CompletedProcess[str], what: str) -> None:
+    """Raise with a program's own last words unless it went well."""
+    if result.returncode != 0:
+        tail = "\n".join((result.stdout + result.stderr).strip().splitlines()[-10:])
+        raise YardError(f"{what} ended with status {result.returncode}:\n{tail}")
 
 
 def probe() -> str | None:

@@ -1,5 +1,6 @@
 """The mounts of one machine: a thin layer over the shared image, and a small /var when asked."""
 
+import shutil
 from pathlib import Path
 
 from tests.yard.box import run
@@ -16,9 +17,11 @@ def mounted_below(folder: Path) -> list[Path]:
 def mount_layer(lower: Path, layers: Path, target: Path) -> None:
     """Lay a writable layer over a lower tree; layers holds its upper and work folders."""
     upper, work = layers / "upper", layers / "work"
+    shutil.rmtree(work, ignore_errors=True)  # else a layer cannot come back after a power cut
     for folder in (upper, work, target):
         folder.mkdir(parents=True, exist_ok=True)
-    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    # Volatile leaves out every fsync: the machines are thrown away, and dpkg syncs a lot.
+    options = f"volatile,lowerdir={lower},upperdir={upper},workdir={work}"
     run(["mount", "-t", "overlay", "-o", options, "patchyard-yard", target])
 
 

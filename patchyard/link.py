@@ -1,0 +1,104 @@
+"""A link: a transport that is opened when it is first needed, and anew after it was lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+
+from patchyard.errors import Unreachable
+from patchyard.transports.base import Completed, Transport
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+
+
+def pauses(spread: Callable[[], float] = random.random) -> Callable[[], float]:
+    """Return a function that gives longer and longer pauses in seconds, each spread by a half.
+
+    The spread keeps a fleet that lost one bastion from coming back to it in one instant.
+    """
+    pause = FIRST_PAUSE
+
+    def following() -> float:
+        nonlocal pause
+        now, pause = pause, min(pause * 2, LONGEST_PAUSE)
+        return now * (0.5 + spread())
+
+    return following
+
+
+class Link:
+    """One machine's link. It connects lazily, and with fresh sockets after it was lost."""
+
+    def __init__(self, connect: Callable[[], Transport]) -> None:
+        self._connect = connect
+        self._transport: Transport | None = None
+
+    def open(self) -> None:
+        """Connect now, unless that is done.
+
+        Raises:
+            MachineError: no connection; nothing was asked of the machine.
+        """
+        if self._transport is None:
+            self._transport = self._connect()
+
+    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+        """Run a script as `Transport.run` does. A lost link is dropped; nothing is repeated.
+
+        Raises:
+            MachineError: as `Transport.run`, or as opening the transport.
+        """
+        self.open()
+        assert self._transport is not None  # noqa: S101 - open() has set it
+        try:
+            return self._transport.run(script, timeout=timeout)
+        except Unreachable:
+            self.close()
+            raise
+
+    def retrying(
+        self,
+        script: str,
+        /,
+        *,
+        timeout: timedelta,
+        deadline: datetime,
+        sleep: Callable[[float], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        spread: Callable[[], float] = random.random,
+    ) -> Completed:
+        """Ask a harmless question until it is answered or the deadline has come.
+
+        Raises:
+            Unreachable: no answer by the deadline; the last error.
+            MachineError: an error that asking again cannot mend, at once.
+        """
+        pause = pauses(spread)
+        while True:
+            try:
+                return self.run(script, timeout=timeout)
+            except Unreachable:
+                wait = pause()
+                if clock() + timedelta(seconds=wait) >= deadline:
+                    raise
+            sleep(wait)
+
+    def close(self) -> None:
+        """Close the link at once. The next question opens it anew."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,93 @@
+"""Memory of assessments: what machines looked like, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from patchyard.domain.updates import Assessment
+from patchyard.store.models import AssessmentRow, RunRow
+from patchyard.store.part import Part, parsed
+
+_IDENTITY = [AssessmentRow.run_id, AssessmentRow.machine, AssessmentRow.phase]
+
+
+class Assessments(Part):
+    """The assessments of machines. The latest one of a phase of a run counts."""
+
+    def save_assessment(
+        self, run_id: str, machine: str, phase: str, assessment: Assessment
+    ) -> None:
+        """Keep what was seen of a machine in a phase of a run.
+
+        Raises:
+            NotRecorded: there is no such run.
+        """
+        self.save_assessments(run_id, phase, {machine: assessment})
+
+    def save_assessments(
+        self, run_id: str, phase: str, assessments: Mapping[str, Assessment]
+    ) -> None:
+        """Keep what was seen of many machines, by name, in one transaction.
+
+        Raises:
+            NotRecorded: there is no such run.
+        """
+        rows = [
+            _values(run_id, machine, phase, assessment)
+            for machine, assessment in assessments.items()
+        ]
+        saved = self._database.insert(AssessmentRow)
+        saved = saved.on_conflict_do_update(
+            index_elements=_IDENTITY,
+            set_={"taken_at": saved.excluded.taken_at, "data": saved.excluded.data},
+        )
+        if rows:
+            self._database.write(lambda connection: connection.execute(saved, rows))
+
+    def assessment(self, run_id: str, machine: str, phase: str) -> Assessment | None:
+        """Return what was seen of a machine in a phase of a run; None where nothing was."""
+        query = select(AssessmentRow.data).where(
+            AssessmentRow.run_id == run_id,
+            AssessmentRow.machine == machine,
+            AssessmentRow.phase == phase,
+        )
+        return self._first(query, machine)
+
+    def latest_assessment(self, machine: str, inventory: str) -> Assessment | None:
+        """Return what was last seen of an inventory's machine in any run; None for never."""
+        query = (
+            select(AssessmentRow.data)
+            .join(RunRow, RunRow.id == AssessmentRow.run_id)
+            .where(AssessmentRow.machine == machine, RunRow.inventory == inventory)
+            .order_by(AssessmentRow.taken_at.desc(), AssessmentRow.id.desc())
+            .limit(1)
+        )
+        return self._first(query, machine)
+
+    def assessments(self, run_id: str, phase: str) -> dict[str, Assessment]:
+        """Return what was seen of all machines in a phase of a run, by machine."""
+        query = select(AssessmentRow.machine, AssessmentRow.data).where(
+            AssessmentRow.run_id == run_id, AssessmentRow.phase == phase
+        )
+        return {machine: _read(data, machine) for machine, data in self._database.rows(query)}
+
+    def _first(self, query: Any, machine: str) -> Assessment | None:
+        row = self._database.row(query)
+        return None if row is None else _read(row[0], machine)
+
+
+def _values(run_id: str, machine: str, phase: str, assessment: Assessment) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "machine": machine,
+        "phase": phase,
+        "taken_at": assessment.taken_at,
+        "data": assessment.model_dump_json(),
+    }
+
+
+def _read(data: str, machine: str) -> Assessment:
+    return parsed(Assessment, data, what=f"the assessment of {machine}")

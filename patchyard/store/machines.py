@@ -1,0 +1,100 @@
+"""Memory of machines in runs: place in the waves, verdict, and when they were away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from patchyard.domain.outcome import Status
+from patchyard.store.errors import NotRecorded
+from patchyard.store.models import AvailabilityRow, MachineRunRow, RunRow
+from patchyard.store.part import Part, as_records, select_as
+from patchyard.store.records import AvailabilityEvent, AvailabilityKind, MachineRecord
+
+_MACHINES = select_as(MachineRecord, MachineRunRow)
+_EVENTS = select_as(AvailabilityEvent, AvailabilityRow)
+
+
+class Machines(Part):
+    """The machines of runs, and their availability."""
+
+    def add_machines(self, run_id: str, machines: Iterable[tuple[str, int | None, int]]) -> None:
+        """Record the machines of a run, each with its wave and its position.
+
+        A machine that is there already gets the new wave and position, and keeps the rest.
+
+        Raises:
+            NotRecorded: there is no such run.
+        """
+        rows = [
+            {"run_id": run_id, "machine": machine, "wave": wave, "position": position}
+            for machine, wave, position in machines
+        ]
+        added = self._database.insert(MachineRunRow).values(status=Status.NOT_STARTED, reason="")
+        added = added.on_conflict_do_update(
+            index_elements=[MachineRunRow.run_id, MachineRunRow.machine],
+            set_={"wave": added.excluded.wave, "position": added.excluded.position},
+        )
+        if rows:
+            self._database.write(lambda connection: connection.execute(added, rows))
+
+    def set_machine(
+        self, run_id: str, machine: str, status: Status, reason: str, at: datetime
+    ) -> None:
+        """Record how it goes for a machine. The first start and the last end are kept as times.
+
+        Raises:
+            NotRecorded: the run does not have this machine.
+        """
+        values: dict[str, Any] = {"status": status, "reason": reason, "finished_at": None}
+        if status.final:
+            values["finished_at"] = at
+        elif status == Status.IN_PROGRESS:
+            values["started_at"] = func.coalesce(MachineRunRow.started_at, at)
+        changed = (
+            update(MachineRunRow)
+            .where(MachineRunRow.run_id == run_id, MachineRunRow.machine == machine)
+            .values(**values)
+        )
+        if not self._database.change(changed):
+            raise NotRecorded(f"run {run_id} does not have the machine {machine}")
+
+    def machines(self, run_id: str) -> list[MachineRecord]:
+        """Return all machines of a run in the order of their positions."""
+        query = _MACHINES.where(MachineRunRow.run_id == run_id).order_by(
+            MachineRunRow.position, MachineRunRow.machine
+        )
+        return list(as_records(MachineRecord, self._database.rows(query)))
+
+    def record_availability(
+        self,
+        machine: str,
+        run_id: str,
+        kind: AvailabilityKind,
+        cause: str,
+        at: datetime,
+        detail: str = "",
+    ) -> None:
+        """Record that a machine went away or came back. The same event is recorded once.
+
+        Raises:
+            NotRecorded: there is no such run.
+        """
+        event = self._database.insert(AvailabilityRow).values(
+            machine=machine, run_id=run_id, kind=kind, cause=cause, at=at, detail=detail
+        )
+        self._database.change(event.on_conflict_do_nothing())
+
+    def availability(
+        self, machine: str, inventory: str | None = None
+    ) -> tuple[AvailabilityEvent, ...]:
+        """Return when a machine went away and came back, oldest first."""
+        query = _EVENTS.where(AvailabilityRow.machine == machine)
+        if inventory is not None:
+            runs = select(RunRow.id).where(RunRow.inventory == inventory)
+            query = query.where(AvailabilityRow.run_id.in_(runs))
+        query = query.order_by(AvailabilityRow.at, AvailabilityRow.id)
+        return as_records(AvailabilityEvent, self._database.rows(query))

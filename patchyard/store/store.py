@@ -1,0 +1,36 @@
+"""The store: the memory of Patchyard, whole."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from patchyard.store.assessments import Assessments
+from patchyard.store.leases import Leases
+from patchyard.store.machines import Machines
+from patchyard.store.plans import Plans
+from patchyard.store.runs import Runs
+from patchyard.store.steps import Steps
+
+
+class Store(Runs, Plans, Machines, Steps, Assessments, Leases):
+    """All that is remembered. Every method is one short transaction; any thread may call it.
+
+    The parts differ in what they remember and share one database; a caller needs to know one
+    name only.
+    """
+
+    def close(self) -> None:
+        """Close the connections. A store that is used afterwards opens new ones."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

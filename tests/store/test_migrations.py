@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from patchyard.errors import ConfigurationError
+from patchyard.store import StoreUnavailable, migrating, open_store
+from patchyard.store.models import Base
+from patchyard.store.opening import SCHEMA
+from tests.store.conftest import begin
+
+OPEN = "import sys; from patchyard.store import open_store; open_store(sys.argv[1]).runs()"
+
+
+def differences(url: str) -> list[object]:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, Base.metadata))
+
+
+def test_models_are_what_the_migrations_make(empty_url: str) -> None:
+    open_store(empty_url).close()
+
+    assert differences(empty_url) == []
+
+
+def test_the_comparison_sees_a_column_that_no_migration_makes(empty_url: str) -> None:
+    open_store(empty_url).close()
+    engine = create_engine(empty_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE steps DROP COLUMN result"))
+
+    assert differences(empty_url) != []
+
+
+def test_the_schema_in_the_code_is_the_newest_migration() -> None:
+    script = ScriptDirectory.from_config(migrating.configuration())
+
+    assert script.get_heads() == [SCHEMA]
+
+
+def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
+    with open_store(empty_url) as store:
+        begin(store, "patch-1")
+
+    with open_store(empty_url) as again:
+        assert again.run("patch-1") is not None
+
+
+def test_processes_that_open_a_new_store_at_once_all_succeed(empty_url: str) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN, empty_url], stderr=subprocess.PIPE)
+        for _ in range(5)
+    ]
+    errors = [process.communicate(timeout=60)[1].decode() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * 5, errors
+    assert differences(empty_url) == []
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = migrating.upgrade
+
+    def broken(connection: object) -> None:
+        whole(connection)  # type: ignore[arg-type] # passed on as it came
+        raise RuntimeError("the power went")
+
+    monkeypatch.setattr(migrating, "upgrade", broken)
+    with pytest.raises(RuntimeError):
+        open_store(empty_url)
+    monkeypatch.undo()
+
+    engine = create_engine(empty_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == []
+    open_store(empty_url).close()
+
+
+def test_a_database_of_a_later_version_is_refused_and_left_alone(empty_url: str) -> None:
+    open_store(empty_url).close()
+    engine = create_engine(empty_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(StoreUnavailable, match="version 9999"):
+        open_store(empty_url)
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_an_up_to_date_store_opens_without_alembic(url: str) -> None:
+    open_store(url).close()
+    code = OPEN + "; assert 'alembic' not in sys.modules"
+
+    subprocess.run([sys.executable, "-c", code, url], check=True)
+
+
+def test_an_up_to_date_file_opens_in_less_than_50_milliseconds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'patchyard.db'}"
+    open_store(url).close()
+    times = []
+    for _ in range(5):
+        begun = time.process_time()
+        open_store(url).close()
+        times.append(time.process_time() - begun)
+
+    assert min(times) < 0.05
+
+
+def test_the_file_is_for_its_owner_alone_and_uses_a_write_ahead_log(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "patchyard.db"
+    previous = os.umask(0)
+    try:
+        open_store(f"sqlite:///{path}").close()
+    finally:
+        os.umask(previous)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("mysql://root:hunter2@127.0.0.1/x", "mysql is not supported"),
+        ("hunter2", "is no database URL"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told_with_what_to_write(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as told:
+        open_store(url)
+
+    assert "PATCHYARD_DATABASE_URL" in str(told.value)
+    assert "postgresql+psycopg://" in str(told.value)
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_server_that_does_not_answer_is_told_at_once_without_the_password(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable) as told:
+        open_store(f"postgresql://joe:hunter2@/x?host={tmp_path}")
+
+    assert time.monotonic() - begun < 5
+    assert "hunter2" not in str(told.value)
