@@ -17,10 +17,10 @@ setup: .venv/.ready  ## Make the environment from the lock file
 	@scripts/setup "$(PYTHON)"
 
 demo: setup  ## Patch a yard of real machines (root), or a simulated one
-	@$(BIN)/python -m tests.yard.demo
+	@$(BIN)/python -m demo
 
 demo-down: setup  ## End the demo's machines and its Prefect server
-	@$(BIN)/python -m tests.yard.demo --down
+	@$(BIN)/python -m demo --down
 
 test: setup  ## Pass the tests, the real machines' included (root)
 	@scripts/test
@@ -47,5 +47,5 @@ worker: setup  ## Start a worker for the deployments
 	@scripts/worker
 
 clean:  ## Remove what was made here, machines ended first
-	@[ ! -x $(BIN)/python ] || $(BIN)/python -m tests.yard.demo --down
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m demo --down
 	@rm -rf .venv .yard .bench

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
+from typing import Self
 
 from patchyard.errors import Unreachable
 from patchyard.transports.base import Completed, Transport
@@ -92,7 +93,7 @@ class Link:
         if transport is not None:
             transport.close()
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

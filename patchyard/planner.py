@@ -36,7 +36,7 @@ def select_machines(run: Run) -> list[str]:
 
 def plan_of(run: Run) -> Plan | None:
     """Return the plan that is frozen for the run; None where there is none yet."""
-    return run.store.plan(run.id)
+    return run.store.find_plan(run.id)
 
 
 def plan_run(run: Run, parameters: PatchParameters) -> Plan:

@@ -252,6 +252,8 @@ def _named(store: Store, run_id: str, owner: str) -> RunRecord:
         raise ConfigurationError.of(f"there is no run {run_id!r}", field="resume")
     if not take(store, record, owner):
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
+    if record.finished_at is not None:
+        store.reopen_run(run_id)
     return record
 
 

@@ -109,7 +109,7 @@ def _target(store: Store, run_id: str, name: str) -> UndoTarget | str:
 
 def plan_rollback(run: Run, past: Past) -> Plan:
     """Record the machines of a rollback, one wave, and answer its plan; again the same if asked."""
-    found = run.store.plan(run.id)
+    found = run.store.find_plan(run.id)
     if found is not None:
         return found
     names = [*past.targets, *past.impossible]

@@ -71,8 +71,7 @@ def _written_part(details: ErrorDetails, written: Callable[[Path], bool]) -> Pat
 def _sentence(details: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _fields_at(model, path[:-1])
-        return f"is not known here; {suggestion(str(path[-1]), known)}"
+        return f"is not known here; {_instead(str(path[-1]), _fields_at(model, path[:-1]))}"
     if kind in {"value_error", "assertion_error"}:
         return str(context.get("error", "is not valid"))
     if details["input"] is None and kind != "missing":
@@ -81,7 +80,8 @@ def _sentence(details: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         return _choice(details["input"], str(context["expected"]))
     if kind == "string_type" and isinstance(details["input"], bool):
         return "must be text; put the word in quotes"
-    return _SENTENCES.get(kind, f"is not valid ({kind})").format(**context)
+    limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in context.items()}
+    return _SENTENCES.get(kind, f"is not valid ({kind})").format(**limits)
 
 
 def _choice(given: object, expected: str) -> str:
@@ -95,15 +95,28 @@ def _choice(given: object, expected: str) -> str:
 def _joined(said: tuple[str, ...]) -> str:
     """Join what the members of a union said into one sentence."""
     first, *others = said
-    return " or ".join([first, *(other.removeprefix("must be ") for other in others)])
+    if not others:
+        return first
+    short = (each.removeprefix("must be ").split(",")[0].split(":")[0] for each in said)
+    return f"must be {' or '.join(short)}"
 
 
-def _fields_at(annotation: Any, path: Path) -> tuple[str, ...]:
-    """Return the fields of the model that a path leads to."""
+def _instead(key: str, fields: Mapping[str, Any]) -> str:
+    """Say where an unknown key belongs, or which known one is near."""
+    for name, annotation in fields.items():
+        inner = _model_of(annotation)
+        if inner is not None and key in inner.model_fields:
+            return f"write it below {name}"
+    return suggestion(key, fields)
+
+
+def _fields_at(annotation: Any, path: Path) -> Mapping[str, Any]:
+    """Return the fields, with their types, of the model that a path leads to."""
     for step in path:
         annotation = _inner(_model_of(annotation), annotation, step)
     found = _model_of(annotation)
-    return tuple(found.model_fields) if found else ()
+    fields = found.model_fields if found else {}
+    return {name: field.annotation for name, field in fields.items()}
 
 
 def _inner(model: type[BaseModel] | None, annotation: Any, step: str | int) -> Any:

@@ -232,6 +232,7 @@ _SYNTAX = {
     "otherwise the indent is wrong",
     "cannot start any token": "indent with spaces, not tabs; "
     "put text that begins with %, @ or a backtick in quotes",
+    "tab character": "indent with spaces, not tabs",
     "another document": "write one document in each file, without --- in between",
     "unknown escape": "in double quotes a backslash is written twice; "
     "single quotes keep it as it is",

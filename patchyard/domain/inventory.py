@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -20,10 +21,15 @@ _Whole = Annotated[int, Field(strict=True)]
 _Seconds = Annotated[float, Field(strict=True)]
 
 # An address and a user become part of commands: nothing in them may act or look like an option.
-_Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]{0,254}$")]
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]{0,254}$")]
+"""A host name or an IP address."""
+
 _User = Annotated[str, Field(pattern=r"^[^\s\-'\"`$;&|<>(){}][^\s'\"`$;&|<>(){}]{0,127}$")]
 
 _DEFAULT_PORTS = {"ssh": 22, "winrm": 5986, "local": 0}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""The name of a machine."""
+
 _PLACEHOLDER = re.compile(r"\{(address|port|user|name)\}")
 # A number where text is meant is taken as that text. Values stay out of messages: a password
 # that was written in the wrong place must not be repeated.
@@ -59,9 +65,7 @@ class JumpHost(Value):
     model_config = _WRITTEN
 
     machine: str | None = Field(None, description="Name of the inventory machine to go through.")
-    address: _Address | None = Field(
-        None, description="Address, where the host is in no inventory."
-    )
+    address: Address | None = Field(None, description="Address, where the host is in no inventory.")
     user: _User | None = Field(None, description="Login user on the jump host.")
     port: _Whole = Field(22, ge=1, le=65535, description="SSH port of the jump host.")
     key: CredentialReference | None = Field(None, description="Reference to the private key.")
@@ -167,25 +171,38 @@ class Connection(Value):
         """The port, or the usual one of the transport; 0 for local."""
         return self.port if self.port is not None else _DEFAULT_PORTS[self.transport]
 
-    def contradictions(self) -> tuple[tuple[str, str], ...]:
-        """Return what does not fit together: the field, and what to write instead.
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """Return what does not fit together.
 
         Only a complete connection is judged so; a part of one may be completed by inheritance.
         """
         found = []
         if self.sudo == "password" and self.sudo_password is None:
-            found.append(("sudo_password", _SUDO_WITHOUT_REFERENCE))
+            found.append(_SUDO_WITHOUT_REFERENCE)
         if self.jump and self.proxy_command is not None:
-            found.append(("proxy_command", _ONE_WAY))
+            found.append(_TWO_WAYS)
         return tuple(found)
 
 
-_SUDO_WITHOUT_REFERENCE = (
-    "is missing: sudo is password; write sudo_password with a reference, such as env:SUDO_PASSWORD"
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Fields that do not fit together: what to change, and the fields that made it so."""
+
+    field: str
+    message: str
+    causes: tuple[str, ...]
+
+
+_SUDO_WITHOUT_REFERENCE = Contradiction(
+    "sudo_password",
+    "is missing, for sudo is password; write a reference, such as env:SUDO_PASSWORD",
+    ("sudo",),
 )
-_ONE_WAY = (
-    "jump and proxy_command exclude each other, inherited ones too; "
-    "write jump: [] or proxy_command: null beside the one that holds"
+_TWO_WAYS = Contradiction(
+    "proxy_command",
+    "cannot stand together with jump, inherited ones included; "
+    "write jump: [] or proxy_command: null beside the one that holds",
+    ("jump", "proxy_command"),
 )
 
 
@@ -261,8 +278,8 @@ class Described(Value):
 class Machine(Described):
     """One machine, with everything its groups gave it already merged in."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    address: _Address
+    name: str = Field(pattern=f"^{NAME.pattern}$")
+    address: Address
     groups: tuple[str, ...] = ()
     connection: Connection = Connection()
     policy: Policy = Policy()

@@ -51,6 +51,7 @@ class PlannedUpdate(Value):
     classification: Classification
     origin: str = ""
     source: str = ""
+    requires: tuple[str, ...] = ()
     download_bytes: int | None = None
     installed_bytes: int | None = None
     restorable: Known = Known.UNKNOWN

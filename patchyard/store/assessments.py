@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from patchyard.domain.updates import Assessment
 from patchyard.store.models import AssessmentRow, RunRow
@@ -71,6 +71,24 @@ class Assessments(Part):
         """Return what was seen of all machines in a phase of a run, by machine."""
         query = select(AssessmentRow.machine, AssessmentRow.data).where(
             AssessmentRow.run_id == run_id, AssessmentRow.phase == phase
+        )
+        return {machine: _read(data, machine) for machine, data in self._database.rows(query)}
+
+    def last_assessments(self, run_id: str) -> dict[str, Assessment]:
+        """Return what was last seen of each machine in a run, whatever the phase, by machine."""
+        of_machine = func.row_number().over(
+            partition_by=AssessmentRow.machine,
+            order_by=(AssessmentRow.taken_at.desc(), AssessmentRow.id.desc()),
+        )
+        ranked = (
+            select(AssessmentRow.id, of_machine.label("age"))
+            .where(AssessmentRow.run_id == run_id)
+            .subquery()
+        )
+        query = (
+            select(AssessmentRow.machine, AssessmentRow.data)
+            .join(ranked, ranked.c.id == AssessmentRow.id)
+            .where(ranked.c.age == 1)
         )
         return {machine: _read(data, machine) for machine, data in self._database.rows(query)}
 

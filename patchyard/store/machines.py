@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from patchyard.domain.outcome import Status
 from patchyard.store.errors import NotRecorded
@@ -41,6 +41,17 @@ class Machines(Part):
         if rows:
             self._database.write(lambda connection: connection.execute(added, rows))
 
+    def place_machines(self, run_id: str, waves: Mapping[str, int]) -> None:
+        """Record in which waves machines of the run are, by name. Others stay as they are."""
+        placed = (
+            update(MachineRunRow)
+            .where(MachineRunRow.run_id == run_id, MachineRunRow.machine == bindparam("name"))
+            .values(wave=bindparam("number"))
+        )
+        rows = [{"name": machine, "number": wave} for machine, wave in waves.items()]
+        if rows:
+            self._database.write(lambda connection: connection.execute(placed, rows))
+
     def set_machine(
         self, run_id: str, machine: str, status: Status, reason: str, at: datetime
     ) -> None:
@@ -61,6 +72,17 @@ class Machines(Part):
         )
         if not self._database.change(changed):
             raise NotRecorded(f"run {run_id} does not have the machine {machine}")
+
+    def count_machines(self, run_id: str) -> tuple[int, int]:
+        """Count a run's machines that have come to an end, and those that are at work."""
+        query = (
+            select(MachineRunRow.status, func.count())
+            .where(MachineRunRow.run_id == run_id)
+            .group_by(MachineRunRow.status)
+        )
+        counts = {Status(status): count for status, count in self._database.rows(query)}
+        final = sum(count for status, count in counts.items() if status.final)
+        return final, counts.get(Status.IN_PROGRESS, 0)
 
     def machines(self, run_id: str) -> list[MachineRecord]:
         """Return all machines of a run in the order of their positions."""

@@ -53,23 +53,32 @@ class Plans(Part):
             NotRecorded: there is no such run, or it has no plan yet.
             DamagedRecord: the plan is not what its hash says.
         """
-        known = self._plans.get(run_id)
-        if known is not None:
-            return known
-        plan = self._read_plan(run_id)
-        while len(self._plans) >= _REMEMBERED:
-            self._plans.pop(next(iter(self._plans)), None)
-        self._plans[run_id] = plan
+        plan = self.find_plan(run_id)
+        if plan is None:
+            raise NotRecorded(f"there is no plan of run {run_id}")
         return plan
 
-    def _read_plan(self, run_id: str) -> Plan:
+    def find_plan(self, run_id: str) -> Plan | None:
+        """Return the plan of a run, or None where it has none yet.
+
+        Raises:
+            DamagedRecord: the plan is not what its hash says.
+        """
+        known = self._plans.get(run_id) or self._read_plan(run_id)
+        if known is not None and run_id not in self._plans:
+            while len(self._plans) >= _REMEMBERED:
+                self._plans.pop(next(iter(self._plans)), None)
+            self._plans[run_id] = known
+        return known
+
+    def _read_plan(self, run_id: str) -> Plan | None:
         row = self._database.row(
             select(PlanRow.hash, PlanRow.canonical)
             .join(RunRow, RunRow.plan_hash == PlanRow.hash)
             .where(RunRow.id == run_id)
         )
         if row is None:
-            raise NotRecorded(f"there is no plan of run {run_id}")
+            return None
         if hashlib.sha256(row.canonical.encode()).hexdigest() != row.hash:
             raise DamagedRecord(f"the plan of run {run_id} was altered: its hash differs")
         return parsed(Plan, row.canonical, what=f"the plan of run {run_id}")

@@ -50,11 +50,12 @@ class Runs(Part):
             query = query.where(RunRow.inventory == inventory)
         return list(as_records(RunRecord, self._database.rows(query)))
 
-    def find_unfinished(self, kind: str, inventory: str) -> list[RunRecord]:
-        """Return the runs that have no end yet, newest first, whether or not they are driven."""
-        query = _RUNS.where(
-            RunRow.kind == kind, RunRow.inventory == inventory, RunRow.finished_at.is_(None)
-        ).order_by(RunRow.started_at.desc(), RunRow.id.desc())
+    def find_unfinished(self, kind: str, inventory: str | None = None) -> list[RunRecord]:
+        """Return the runs that have no end yet, oldest first, whether or not they are driven."""
+        query = _RUNS.where(RunRow.kind == kind, RunRow.finished_at.is_(None))
+        if inventory is not None:
+            query = query.where(RunRow.inventory == inventory)
+        query = query.order_by(RunRow.started_at, RunRow.id)
         return list(as_records(RunRecord, self._database.rows(query)))
 
     def finish_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def _identities(hop: Hop, folder: Path, agents: list[paramiko.Agent]) -> Iterato
     if not hop.agent:
         return
     try:
+        Path(os.environ.get("SSH_AUTH_SOCK", "")).resolve(strict=True)
         agents.append(paramiko.Agent())
         keys = agents[-1].get_keys()
     except (paramiko.SSHException, OSError) as error:
@@ -123,13 +125,16 @@ class _Loader:
         return _load(self)
 
     def load(self) -> paramiko.PKey:
-        password = self._passphrase.encode() if self._passphrase else None
         data = self._text.encode()
+        load = load_pem_private_key
         if "BEGIN OPENSSH PRIVATE KEY" in self._text:
-            return _for_paramiko(load_ssh_private_key(data, password))
-        # A passphrase that the key does not need is no error.
-        needs = "ENCRYPTED" in self._text
-        return _for_paramiko(load_pem_private_key(data, password if needs else None))
+            load = load_ssh_private_key
+        if not self._passphrase:
+            return _for_paramiko(load(data, None))
+        try:
+            return _for_paramiko(load(data, self._passphrase.encode()))
+        except TypeError:  # the key is not encrypted; a passphrase too many is no error
+            return _for_paramiko(load(data, None))
 
 
 @lru_cache(maxsize=256)

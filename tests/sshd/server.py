@@ -75,9 +75,7 @@ class Sshd:
         return " ".join((self.folder / f"host_{kind}.pub").read_text().split()[:2])
 
     def know(self, *kinds: str) -> None:
-        self.known_hosts.write_text(
-            "".join(f"{self.name} {self.public(kind)}\n" for kind in kinds)
-        )
+        self.known_hosts.write_text("".join(f"{self.name} {self.public(kind)}\n" for kind in kinds))
 
     def _write_config(self) -> None:
         lines = [
@@ -171,7 +169,7 @@ class Sshd:
         return Inventory(name="test", folder=str(self.folder), machines=machines)
 
     def open(self, **changes: object) -> Transport:
-        machine = self.machine(**changes)
+        machine = self.machine("web-1", **changes)
         return open_transport(machine, self.inventory(machine))
 
 

@@ -24,7 +24,7 @@ DEBIAN = "/usr/lib/postgresql"
 MISSING = "PostgreSQL's server is not installed; install it with: apt-get install postgresql"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A running server. Its superuser is `postgres`, trusted on the socket."""
 
@@ -49,6 +49,18 @@ class Server:
     def drop(self, database: str) -> None:
         name = sql.Identifier(database)
         self.run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)  # "fast shutdown"
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def start_again(self) -> None:
+        self.process = _launch(self.folder)
+        _wait(self)
 
 
 def binaries() -> Path | None:
@@ -79,63 +91,55 @@ def _account() -> tuple[list[str], int, int]:
 @contextmanager
 def running() -> Iterator[Server]:
     """Start a server with a new, empty cluster; end it and remove its folder afterwards."""
-    programs = binaries()
-    if programs is None:
+    if binaries() is None:
         raise RuntimeError(MISSING)
-    prefix, uid, gid = _account()
     # Not pytest's folder: that one is closed to other users, and too long for a socket's path.
     folder = Path(tempfile.mkdtemp(prefix="patchyard-pg-"))
+    _, uid, gid = _account()
     os.chown(folder, uid, gid)
     try:
-        with (folder / "log").open("wb") as log:
-            _initialise(prefix, programs, folder, log.fileno())
-            process = _launch(prefix, programs, folder, log.fileno())
+        _initialise(folder)
+        server = Server(folder, _launch(folder))
         try:
-            _wait(process, folder)
-            yield Server(folder, process)
+            _wait(server)
+            yield server
         finally:
-            _end(process)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _initialise(prefix: list[str], programs: Path, folder: Path, log: int) -> None:
+def _program(folder: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
+    prefix, _, _ = _account()
+    where = binaries()
+    assert where is not None
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [*prefix, where / name, "-D", folder / "data", *options],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _initialise(folder: Path) -> None:
     options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    subprocess.run(
-        [*prefix, programs / "initdb", *options, "-D", folder / "data"],
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-        check=True,
-    )
+    if _program(folder, "initdb", *options).wait(timeout=START_SECONDS):
+        raise RuntimeError(f"initdb failed:\n{(folder / 'log').read_text()[-2000:]}")
 
 
-def _launch(prefix: list[str], programs: Path, folder: Path, log: int) -> subprocess.Popen[bytes]:
+def _launch(folder: Path) -> subprocess.Popen[bytes]:
     settings = ["listen_addresses=", "fsync=off", f"unix_socket_directories={folder}"]
-    options = [part for setting in settings for part in ("-c", setting)]
-    return subprocess.Popen(
-        [*prefix, programs / "postgres", "-D", folder / "data", *options],
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    return _program(folder, "postgres", *(part for s in settings for part in ("-c", s)))
 
 
-def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:
+def _wait(server: Server) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and server.process.poll() is None:
         with suppress(psycopg.OperationalError):
-            psycopg.connect(host=str(folder), user="postgres", dbname="postgres").close()
+            psycopg.connect(host=str(server.folder), user="postgres", dbname="postgres").close()
             return
         time.sleep(0.05)
-    raise RuntimeError(f"PostgreSQL did not start:\n{(folder / 'log').read_text()[-2000:]}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # "fast shutdown"
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    log = (server.folder / "log").read_text()
+    raise RuntimeError(f"PostgreSQL did not start:\n{log[-2000:]}")

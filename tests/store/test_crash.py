@@ -9,7 +9,7 @@ import time
 
 from patchyard.store import RunRecord, Store, open_store
 
-KILLS = 8
+KILLS = 5
 
 
 def kill_in_the_middle(url: str, run_id: str, after: float) -> list[str]:
@@ -56,7 +56,7 @@ def test_a_controller_is_killed_while_a_step_is_open_at_least_once(
 ) -> None:
     """The test above is worth something only if kills do fall between begin and finish."""
     chance = random.Random(11)
-    for _ in range(KILLS * 3):
+    for _ in range(KILLS * 5):
         kill_in_the_middle(url, run.id, after=chance.uniform(0.0, 0.02))
         with open_store(url) as fresh:
             if fresh.steps(run.id, "m1")[-1].open:

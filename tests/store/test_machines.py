@@ -52,6 +52,15 @@ class TestMachines:
             ("m1", 2, Status.SUCCEEDED),
         ]
 
+    def test_machines_are_placed_in_waves(self, store: Store, run: RunRecord) -> None:
+        store.add_machines(run.id, [("m1", None, 0), ("m2", None, 1), ("m3", None, 2)])
+
+        store.place_machines(run.id, {"m3": 1, "m1": 2})
+        store.place_machines(run.id, {})
+
+        found = [(m.machine, m.wave) for m in store.machines(run.id)]
+        assert found == [("m1", 2), ("m2", None), ("m3", 1)]
+
     def test_a_machine_that_the_run_does_not_have_is_told(
         self, store: Store, run: RunRecord
     ) -> None:
@@ -144,6 +153,26 @@ class TestAssessments:
         assert found is not None
         assert found.taken_at == LATER
         assert store.latest_assessment("m9", "yard") is None
+
+    def test_the_last_look_at_each_machine_of_a_run_is_found(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        other = begin(store, "patch-2")
+        for machine, phase, at in (
+            ("m1", "after", LATER),
+            ("m1", "before", NOW),
+            ("m2", "before", NOW),
+        ):
+            store.save_assessment(run.id, machine, phase, samples.assessment(machine, at))
+        later = samples.assessment("m2", LATER)
+        store.save_assessment(other.id, "m2", "before", later)
+
+        found = store.last_assessments(run.id)
+
+        assert {machine: seen.taken_at for machine, seen in found.items()} == {
+            "m1": LATER,
+            "m2": NOW,
+        }
 
     def test_an_assessment_of_no_run_is_refused(self, store: Store) -> None:
         with pytest.raises(NotRecorded):

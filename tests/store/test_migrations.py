@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -22,6 +23,7 @@ from patchyard.store.opening import SCHEMA
 from tests.store.conftest import begin
 
 OPEN = "import sys; from patchyard.store import open_store; open_store(sys.argv[1]).runs()"
+OPEN_AT_ONCE = f"from patchyard.store import migrating; print(flush=True); input(); {OPEN}"
 
 
 def differences(url: str) -> list[object]:
@@ -62,13 +64,21 @@ def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
 
 
 def test_processes_that_open_a_new_store_at_once_all_succeed(empty_url: str) -> None:
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     processes = [
-        subprocess.Popen([sys.executable, "-c", OPEN, empty_url], stderr=subprocess.PIPE)
-        for _ in range(5)
+        subprocess.Popen([sys.executable, "-c", OPEN_AT_ONCE, empty_url], text=True, **pipes)
+        for _ in range(3)
     ]
-    errors = [process.communicate(timeout=60)[1].decode() for process in processes]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    errors = [process.communicate(timeout=60)[1] for process in processes]
 
-    assert [process.returncode for process in processes] == [0] * 5, errors
+    assert [process.returncode for process in processes] == [0] * 3, errors
     assert differences(empty_url) == []
 
 

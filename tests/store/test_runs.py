@@ -71,6 +71,7 @@ class TestEnd:
     def test_an_ended_run_is_unfinished_no_more(self, store: Store, run: RunRecord) -> None:
         other = begin(store, "patch-2", inventory="cloud")
         assert store.find_unfinished("patch", "yard") == [run]
+        assert store.find_unfinished("patch") == [run, other]
 
         store.finish_run(run.id, Status.FAILED, "1 of 2", NOW, {"halted_because": "budget"})
 
@@ -195,6 +196,7 @@ class TestPlan:
         assert store.plan(run.id) == store.plan(other.id)
 
     def test_a_run_without_a_plan_says_so(self, store: Store, run: RunRecord) -> None:
+        assert store.find_plan(run.id) is None
         with pytest.raises(NotRecorded, match="no plan"):
             store.plan(run.id)
         with pytest.raises(NotRecorded):
@@ -209,6 +211,15 @@ class TestPlan:
 
         with pytest.raises(DamagedRecord, match="altered"):
             store.plan(run.id)
+
+    def test_plans_of_many_runs_are_told_apart(self, store: Store) -> None:
+        runs = [begin(store, f"patch-{number}") for number in range(10)]
+        for number, run in enumerate(runs):
+            store.set_plan(run.id, samples.plan(f"m{number}"))
+
+        for _ in range(2):
+            for number, run in enumerate(runs):
+                assert store.plan(run.id) == samples.plan(f"m{number}")
 
 
 class TestForgetting:

@@ -26,8 +26,7 @@ class Network:
     def claim(cls, home: Path, owner: Process | None) -> "Network":
         """Take the first range that no living yard of this box has."""
         with _alone():
-            for number in RANGES:
-                network = cls(number)
+            for network in map(cls, RANGES):
                 if network._holder() is None:
                     network._note_down(home, owner)
                     return network
@@ -87,6 +86,9 @@ class Network:
             relay.end()
         self._delete_namespace()
         self._note.unlink(missing_ok=True)
+        for network in map(Network, RANGES):  # and what killed owners left noted
+            if network._note.exists() and network._holder() is None:
+                network._note.unlink(missing_ok=True)
 
     def _delete_namespace(self) -> None:
         if Path("/run/netns", self.namespace).exists():

@@ -1,5 +1,6 @@
 """The yard itself: its machines are real, and nothing of them stays."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from tests.yard import demo, faults, legacy
 from tests.yard.box import YardError, run
 from tests.yard.machine import Machine
 from tests.yard.mounts import mounted_below
-from tests.yard.network import CLAIMS
+from tests.yard.network import CLAIMS, Network
 from tests.yard.processes import until
 from tests.yard.spec import MachineSpec, Reach
 from tests.yard.yard import Yard
@@ -210,17 +211,20 @@ class TestEnd:
         assert not (tmp_path / "yard").exists()
 
     def test_machines_do_not_outlive_an_owner_that_was_killed(self, tmp_path: Path) -> None:
+        home = tmp_path / "yard"
         script = f"""
 import os, pathlib, signal
 from tests.yard.yard import Yard
-from tests.yard.spec import MachineSpec
-Yard(pathlib.Path({str(tmp_path / "yard")!r}), [MachineSpec("orphan")]).up()
+from tests.yard.spec import MachineSpec, Reach
+Yard(pathlib.Path({str(home)!r}), [MachineSpec("orphan", reach=Reach.GATEWAY)]).up()
 os.kill(os.getpid(), signal.SIGKILL)
 """
         killed = run([sys.executable, "-c", script], check=False)
         assert killed.returncode == -9, killed.stderr
+        network = Network(json.loads((home / "yard.json").read_text("utf-8"))["network"])
         assert until(lambda: not _command_lines_naming(str(tmp_path)), 20)
         assert until(lambda: not mounted_below(tmp_path), 5)
+        assert until(lambda: not Path("/run/netns", network.namespace).exists(), 5)
 
 
 def _boot_id(machine: Machine) -> str | None:

@@ -162,8 +162,10 @@ class Yard:
             return None
         whole = json.loads(record.read_text(encoding="utf-8"))
         self.groups = self.groups or whole["groups"]
-        for path in sorted(self.home.glob("machines/*/machine.json")):
-            self.machines.setdefault(path.parent.name, Machine.load(path.parent))
+        records = self.home.glob("machines/*/machine.json")
+        known = [Machine.load(path.parent) for path in records]
+        for machine in sorted(known, key=lambda each: int(each.address.rpartition(".")[2])):
+            self.machines.setdefault(machine.name, machine)
         return Network(whole["network"])
 
     # --- the real OpenSSH client ------------------------------------------------------------

@@ -9,7 +9,7 @@ from patchyard.managers.base import PackageManager
 
 MANAGER = PackageManager(
     name="apt",
-    os_families=frozenset({"debian", "ubuntu"}),
+    os_families=frozenset({"debian"}),
     parse_assessment=parse_assessment,
     parse_transaction=parse_transaction,
     parse_restore_point=parse_restore_point,

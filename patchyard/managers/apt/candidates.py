@@ -146,7 +146,9 @@ def _willing(table: Table, market: Market) -> list[Offer]:
     return [
         offer
         for offer in table.newer
-        if any(market.releases.get(s, Release()) not in market.reluctant for s in offer.repositories)
+        if any(
+            market.releases.get(s, Release()) not in market.reluctant for s in offer.repositories
+        )
     ]
 
 

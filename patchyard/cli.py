@@ -1,0 +1,128 @@
+"""The command line: small questions that need no flow.
+
+Every command is a function that adds its parser, and one that answers and returns an exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from patchyard.domain.inventory import Inventory
+from patchyard.domain.scope import Scope, parse
+from patchyard.errors import ConfigurationError, PatchyardError
+from patchyard.providers import inventory_schema, load_inventory
+
+OK, FAILED, WRONG = 0, 1, 2
+"""Exit statuses: done; it did not work; what was written cannot be used."""
+
+Commands = Any
+"""Where commands are added; argparse does not name the type."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer one command and return its exit status."""
+    chosen = _parser().parse_args(arguments)
+    answer: Callable[[argparse.Namespace], int] = chosen.answer
+    try:
+        return answer(chosen)
+    except ConfigurationError as error:
+        count = len(error.problems)
+        _complain([str(error), f"{count} problem{'' if count == 1 else 's'}."])
+        return WRONG
+    except PatchyardError as error:
+        _complain([str(error)])
+        return FAILED
+    except BrokenPipeError:
+        # The reader has seen enough, such as head. Nothing is left to flush at the end.
+        sys.stdout = None
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="patchyard", description="Patchyard's command line.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in COMMANDS:
+        add(commands)
+    return parser
+
+
+def _say(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _complain(lines: Iterable[str]) -> None:
+    sys.stderr.writelines(f"{line}\n" for line in lines)
+
+
+def add_inventory(commands: Commands) -> None:
+    """Add `inventory check PATH` and `inventory schema`."""
+    parser = commands.add_parser("inventory", help="check inventory files, print their schema")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    check = verbs.add_parser("check", help="read an inventory and tell all that is wrong")
+    check.add_argument("path", metavar="PATH", help="folder or name of the inventory")
+    check.set_defaults(answer=_check)
+    schema = verbs.add_parser("schema", help="print the JSON schema of inventory files")
+    schema.set_defaults(answer=_schema)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    inventory = load_inventory(chosen.path)
+    groups = {group for machine in inventory.machines for group in machine.groups}
+    _say([f"{inventory.name}: {_machines(inventory)} in {len(groups)} groups, no problem"])
+    return OK
+
+
+def _schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(inventory_schema())
+    return OK
+
+
+def add_scope(commands: Commands) -> None:
+    """Add `scope PATH EXPRESSION`."""
+    parser = commands.add_parser(
+        "scope", help="preview a scope: each machine in or out, with the reason"
+    )
+    parser.add_argument("path", metavar="PATH", help="folder or name of the inventory")
+    parser.add_argument(
+        "expression",
+        metavar="EXPRESSION",
+        nargs="?",
+        default="all",
+        help="such as 'tags.role == web and not zone == 1'; all where it is left out",
+    )
+    parser.add_argument("--only", choices=("in", "out"), help="show only these machines")
+    parser.set_defaults(answer=_scope)
+
+
+def _scope(chosen: argparse.Namespace) -> int:
+    scope = parse(chosen.expression)
+    inventory = load_inventory(chosen.path)
+    _say(_preview(scope, inventory, only=chosen.only))
+    for name in scope.unmatched_names(inventory.machines):
+        _complain([f"no machine is named {name}"])
+    return OK
+
+
+def _preview(scope: Scope, inventory: Inventory, *, only: str | None) -> Iterable[str]:
+    """Tell each machine in or out and why, then how many."""
+    width = max(len(machine.name) for machine in inventory.machines)
+    selected = 0
+    for machine in inventory.machines:
+        reason = scope.explain(machine)
+        selected += reason.selected
+        side = "in" if reason.selected else "out"
+        if only in {None, side}:
+            yield f"{side:<3}  {machine.name:<{width}}  {reason.because}"
+    yield f"{selected} of {_machines(inventory)} in scope: {scope}"
+
+
+def _machines(inventory: Inventory) -> str:
+    count = len(inventory.machines)
+    return f"{count:,} machine{'' if count == 1 else 's'}"
+
+
+COMMANDS: tuple[Callable[[Commands], None], ...] = (add_inventory, add_scope)
+"""Each adds one command. A new command is one more function here."""

@@ -1,0 +1,54 @@
+"""What went bad is undone: back to exactly the earlier versions, and proven."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.rollback import rollback
+from patchyard.domain.outcome import Status
+from tests.real.conftest import MakeYard, of, run_patch
+from tests.yard import faults, legacy
+from tests.yard.machine import Machine
+from tests.yard.spec import MachineSpec
+from tests.yard.yard import Yard
+
+pytestmark = [pytest.mark.prefect, pytest.mark.usefixtures("prefect_server")]
+LEGACY = {"checks": [{"systemd_unit": {"unit": legacy.UNIT}}]}
+
+
+def test_a_machine_whose_check_fails_is_back_on_exactly_its_earlier_versions(
+    make_yard: MakeYard,
+) -> None:
+    yard = make_yard(MachineSpec("app-1", groups=("yard",)), **LEGACY)
+    box = yard["app-1"]
+    legacy.install(box)
+    before = box.packages()
+    told = of(run_patch(yard), "app-1")
+    assert told.status == Status.ROLLED_BACK, told.reason
+    assert legacy.UNIT in told.reason
+    assert box.packages() == before
+    assert legacy.is_running(box)
+
+
+def test_a_past_run_is_taken_back_on_request(machine: tuple[Yard, Machine]) -> None:
+    yard, box = machine
+    before = box.packages()
+    first = run_patch(yard)
+    assert of(first, "box-1").status == Status.SUCCEEDED, of(first, "box-1").reason
+    assert box.packages() != before
+    report = rollback(run_id=first.run_id, dry_run=False)
+    assert of(report, "box-1").status == Status.ROLLED_BACK, of(report, "box-1").reason
+    assert box.packages() == before
+
+
+def test_a_version_that_no_repository_has_any_more_is_kept_on_the_machine_first(
+    machine: tuple[Yard, Machine],
+) -> None:
+    yard, box = machine
+    faults.vanished_version(box)
+    before = box.packages()
+    first = run_patch(yard, classifications=[], include=["yard-gone"])
+    assert box.packages()["yard-gone:all"] == "2.0"
+    report = rollback(run_id=first.run_id, dry_run=False)
+    assert of(report, "box-1").status == Status.ROLLED_BACK, of(report, "box-1").reason
+    assert box.packages() == before
