@@ -26,6 +26,12 @@ from patchyard.settings import settings
 START_SECONDS = 180
 """A server with a new database needs 10 to 21 s on two cores; slower disks need longer."""
 
+STOP_SECONDS = 20
+"""A server that was asked to end gets so long to write down what it has."""
+
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}
+"""The servers this process has started, by pid: a parent must collect its children."""
+
 SERVER_SETTINGS = {
     # One transaction per event keeps a server at some 20 task runs a second; batches give thrice.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
@@ -101,15 +107,17 @@ def _launch(home: Path) -> None:
     # The page asks the API at the configured port, not at the one given as an option.
     environment = {**os.environ, **SERVER_SETTINGS, "PREFECT_SERVER_API_PORT": port}
     environment.pop("PREFECT_API_URL", None)
-    log = (home / "prefect-server.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    command = [sys.executable, "-m", "prefect", "server", "start"]
+    with (home / "prefect-server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", port],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _STARTED[process.pid] = process
     (home / "prefect-server.pid").write_text(f"{process.pid}\n")
 
 
@@ -129,11 +137,10 @@ def stop() -> bool:
     if not _alive(pid):
         return False
     os.kill(pid, signal.SIGTERM)
-    for _ in range(100):
-        if not _alive(pid):
-            break
+    deadline = time.monotonic() + STOP_SECONDS
+    while _alive(pid) and time.monotonic() < deadline:
         time.sleep(0.1)
-    else:
+    if _alive(pid):
         os.kill(pid, signal.SIGKILL)
     (settings().home / "prefect-server.pid").unlink(missing_ok=True)
     return True
@@ -148,8 +155,10 @@ def _pid(home: Path) -> int:
 
 def _alive(pid: int) -> bool:
     """Say whether the process is ours and runs; a reused number is another program."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    child = _STARTED.get(pid)
+    if child is not None and child.poll() is not None:
+        del _STARTED[pid]
+        return False
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -100,11 +100,13 @@ class Runner(Protocol):
 
 
 @cache
-def _boot() -> str:
-    return _pack(render("jobs/boot.sh.j2"))
+def boot() -> str:
+    """Return what every job begins with on the machine, packed."""
+    return pack(render("jobs/boot.sh.j2"))
 
 
-def _pack(text: str) -> str:
+def pack(text: str) -> str:
+    """Return a text in characters that no shell, sudo or systemd changes."""
     data = text.encode("utf-8", "surrogateescape")
     return base64.b64encode(gzip.compress(data, mtime=0)).decode()
 
@@ -121,7 +123,7 @@ def start(
         ScriptFailed: the machine could not start the job.
         MachineError: the link failed; the job may have been started.
     """
-    payload = _pack(job.script)
+    payload = pack(job.script)
     if len(payload) > LONGEST_ARGUMENT:
         raise ProtocolError(
             f"the script of job {job.id} has {len(payload)} bytes packed, and no machine takes "
@@ -133,7 +135,7 @@ def start(
         runner,
         "jobs/start.sh.j2",
         loader=LOADER,
-        boot=_boot(),
+        boot=boot(),
         checksum=checksum,
         payload=payload,
     )

@@ -16,7 +16,7 @@ from patchyard.errors import Problem
 Path = tuple[str | int, ...]
 """The way to a value: keys of mappings, and places in lists counted from 0."""
 
-LARGEST = 5_000_000
+LARGEST = 1_000_000
 """So many values may a file have after its aliases are followed."""
 
 DEEPEST = 100
@@ -88,13 +88,20 @@ class Document:
         self._count += 1
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        if id(node) in self._open or self._count > LARGEST:
-            self._refuse(node, path, "holds itself through an alias, or too many values")
-            return None
+        if id(node) in self._open:
+            return self._refuse(node, path, "holds itself through an alias")
+        if self._count > LARGEST:
+            return self._too_many(node, path)
         self._open.add(id(node))
         value = self._collection(node, path)
         self._open.discard(id(node))
         return value
+
+    def _too_many(self, node: yaml.Node, path: Path) -> None:
+        """Say once that it is too much, and read no further."""
+        if self._count < 2 * LARGEST:
+            self._refuse(node, path, f"holds more than {LARGEST:,} values, aliases followed")
+            self._count = 2 * LARGEST
 
     def _collection(self, node: yaml.Node, path: Path) -> Any:
         if isinstance(node, yaml.MappingNode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from patchyard import jobs
+from patchyard import _job_calls, jobs
 from patchyard.errors import (
     MachineError,
     ProtocolError,
@@ -118,11 +119,12 @@ def test_starting_twice_runs_once_and_attaches(link: Link, name: str, tmp_path: 
     assert first.output == second.output == "done\n"
 
 
+@pytest.mark.parametrize("kind", ["read", "change"])
 def test_many_that_start_one_id_at_once_run_it_once(
-    server: Sshd, name: str, tmp_path: Path
+    server: Sshd, name: str, tmp_path: Path, kind: jobs.Kind
 ) -> None:
     counter = tmp_path / "counter"
-    job = Job(name, "change", f"echo ran >>{counter}; sleep 0.3; echo done")
+    job = Job(name, kind, f"echo ran >>{counter}; sleep 0.3; echo done")
     ended: list[Finished] = []
 
     def one() -> None:
@@ -137,6 +139,23 @@ def test_many_that_start_one_id_at_once_run_it_once(
     assert counter.read_text() == "ran\n"
     assert [end.output for end in ended] == ["done\n"] * 6
     assert [end.started_here for end in ended].count(True) == 1
+
+
+@pytest.mark.parametrize("kind", ["read", "change"])
+def test_of_many_boots_at_one_instant_one_runs(tmp_path: Path, kind: jobs.Kind) -> None:
+    script = f"echo ran >>{tmp_path}/counter; sleep 0.5"
+    packed, checksum = _job_calls.pack(script), hashlib.sha256(script.encode()).hexdigest()
+    boot = _job_calls.boot()
+    words = [str(tmp_path), "once", kind, str(os.getgid()), "token", checksum, packed]
+    line = ["/bin/sh", "-c", _job_calls.LOADER, "patchyard", boot, *words]
+    slow = tmp_path / "bin/mkdir"  # all of them look for the directory before any makes it
+    slow.parent.mkdir()
+    slow.write_text('#!/bin/sh\nsleep 0.3\nexec /bin/mkdir "$@"\n')
+    slow.chmod(0o755)
+    environment = {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    boots = [subprocess.Popen(line, env=environment) for _ in range(12)]
+    assert [process.wait(20) for process in boots] == [0] * 12
+    assert (tmp_path / "counter").read_text() == "ran\n"
 
 
 def test_a_link_that_is_lost_in_mid_job_is_followed_to_the_end(
@@ -251,7 +270,7 @@ def test_a_large_script_is_packed_and_one_too_large_is_refused(link: Link, name:
 def test_a_second_change_is_refused_with_the_name_of_the_first(
     server: Sshd, link: Link, name: str
 ) -> None:
-    first = Job(f"{name}-first", "change", "sleep 2")
+    first = Job(f"{name}-first", "change", "sleep 6")
     second = Job(f"{name}-second", "change", "echo second")
     assert start(link, first, wait=NOW).state == State.RUNNING
     wait_for(folder(server, first.id) / "alive")

@@ -62,6 +62,20 @@ def contradictions(heritage: Heritage, machines: Mapping[str, Machine]) -> Itera
         yield replace(problem, message=f"{problem.message} (concerns {names[0]}{more})")
 
 
+def nameless_users(heritage: Heritage, machines: Mapping[str, Machine]) -> Iterator[Problem]:
+    """Tell machines whose checks ask for {user} where none is written."""
+    for name, machine in machines.items():
+        if machine.connection.user is None and _asks_for_user(heritage.line(name)):
+            yield heritage.line(name)[-1].problem(
+                ("connection", "user"), "is missing, for the options of a check ask for {user}"
+            )
+
+
+def _asks_for_user(line: Iterable[Section]) -> bool:
+    checks = (check for section in line if section.entry for check in section.entry.checks)
+    return any("{user}" in str(check.options) for check in checks)
+
+
 def _contradictions(
     machine: Machine, machines: Mapping[str, Machine]
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:

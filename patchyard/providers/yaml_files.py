@@ -47,6 +47,7 @@ def _problems(
     yield from _ways.unknown_jump_hosts(sections)
     yield from _ways.circular_jumps(sections, machines)
     yield from _ways.contradictions(heritage, machines)
+    yield from _ways.nameless_users(heritage, machines)
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -345,6 +345,15 @@ machines:
     assert problem.startswith("6: machines.a.connection.jump: goes")
 
 
+def test_the_first_jump_host_may_have_a_proxy_command(tmp_path: Path) -> None:
+    text = """
+machines:
+  tunnel: {address: x, connection: {proxy_command: nc x}}
+  a: {address: x, connection: {jump: [tunnel]}}
+"""
+    assert load(tmp_path, text).machine("a") is not None
+
+
 def test_an_inventory_without_machines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no machines"):
         load_inventory(tmp_path)

@@ -110,10 +110,10 @@ def test_the_second_of_two_runs_at_one_machine_is_refused_by_name(
     machine: tuple[Yard, Machine],
 ) -> None:
     yard, box = machine
-    faults.slow_package(box, 15)
+    faults.slow_package(box, 45)
     controller = Controller(yard, **SLOW)
     wait_until("the install", lambda: slow_install_runs(box), 120)
-    report = run_patch(yard, **SLOW, scope="box-1", resume="never")
+    report = run_patch(yard, scope="box-1", resume="never")
     told = of(report, "box-1")
     assert told.status == Status.REFUSED
     assert "run patch-" in told.reason

@@ -61,6 +61,17 @@ class TestMachines:
         found = [(m.machine, m.wave) for m in store.machines(run.id)]
         assert found == [("m1", 2), ("m2", None), ("m3", 1)]
 
+    def test_machines_that_ended_and_that_are_at_work_are_counted(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        assert store.count_machines(run.id) == (0, 0)
+        store.add_machines(run.id, [(f"m{n}", 1, n) for n in range(5)])
+        store.set_machine(run.id, "m1", Status.SUCCEEDED, "", NOW)
+        store.set_machine(run.id, "m2", Status.LOST_CONTACT, "", NOW)
+        store.set_machine(run.id, "m3", Status.IN_PROGRESS, "", NOW)
+
+        assert store.count_machines(run.id) == (2, 1)
+
     def test_a_machine_that_the_run_does_not_have_is_told(
         self, store: Store, run: RunRecord
     ) -> None:

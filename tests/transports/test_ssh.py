@@ -45,7 +45,9 @@ def test_a_large_script_and_a_large_answer_do_not_block_each_other(transport: Tr
 
 
 def test_a_command_that_reads_input_does_not_eat_the_script(transport: Transport) -> None:
-    assert transport.run("cat; echo after", timeout=SOON).stdout == "after\n"
+    long = "# more than any shell reads ahead\n" * 20_000
+    done = transport.run(f"cat >/dev/null\n{long}echo after", timeout=SOON)
+    assert done.stdout == "after\n"
 
 
 def test_a_script_that_arrives_in_part_does_nothing(server: Sshd, tmp_path: Path) -> None:

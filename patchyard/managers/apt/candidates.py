@@ -125,7 +125,8 @@ def _find_new(table: Table, market: Market) -> _Found | None:
 def _standing(table: Table, market: Market) -> tuple[Standing, str]:
     """Say whether apt would install the candidate, by the mildest upgrade that does."""
     name = table.name
-    if table.candidate not in {offer.version for offer in table.newer}:
+    offer = next((offer for offer in table.newer if offer.version == table.candidate), None)
+    if offer is None:
         return Standing.PINNED, ""
     if name in market.holds:
         return Standing.HELD, "held with apt-mark"
@@ -133,9 +134,13 @@ def _standing(table: Table, market: Market) -> tuple[Standing, str]:
         return Standing.INSTALLABLE, ""
     if name in market.with_new.upgraded:
         return Standing.NEEDS_NEW, ""
-    phased = next((o.phased for o in table.newer if o.version == table.candidate), "")
-    if name in market.full.deferred or phased:
-        return Standing.PHASED, f"released to {phased or 'some'} of machines so far"
+    return _hindrance(name, offer, market)
+
+
+def _hindrance(name: str, offer: Offer, market: Market) -> tuple[Standing, str]:
+    """Say why apt would not install an update that it may install."""
+    if name in market.full.deferred or offer.phased:
+        return Standing.PHASED, f"released to {offer.phased or 'some'} of machines so far"
     if name in market.full.upgraded and market.full.removed:
         return Standing.NEEDS_REMOVAL, ""
     return Standing.KEPT_BACK, "apt keeps it back"
@@ -196,7 +201,7 @@ def _update(found: _Found, required: Collection[str], market: Market) -> Update:
         source=source,
         standing=found.standing,
         detail=found.detail or _needs_new(found, required, market),
-        requires=tuple(sorted(required)),
+        requires=tuple(sorted({key.rpartition(":")[0] for key in required} - {name})),
         removes=tuple(sorted(map(market.key, market.full.removed))) if removing else (),
         download_bytes=_number(found.record.get("Size"), 1),
         installed_bytes=_number(found.record.get("Installed-Size"), 1024),

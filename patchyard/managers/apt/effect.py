@@ -217,7 +217,7 @@ def reboot_required(
     stuck = any(not service.restartable for service in running.services)
     if seen.outdated == Known.YES or stuck:
         return Known.YES, ()
-    kernel_seen = seen.outdated == Known.NO or seen.applicable == Known.NO
+    kernel_seen = Known.NO in {seen.outdated, seen.applicable}
     if running.known == Known.YES and kernel_seen and lines[0].strip() == "no":
         return Known.NO, ()
     return Known.UNKNOWN, ()

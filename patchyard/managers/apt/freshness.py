@@ -69,7 +69,7 @@ def parse_places(text: str) -> tuple[Place, ...]:
     return tuple(places.values())
 
 
-def parse_headers(text: str) -> dict[str, Header]:
+def parse_headers(text: str) -> Mapping[str, Header]:
     """Read the heads of the Release files, by the name of the file."""
     found: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
@@ -95,7 +95,7 @@ def parse_refresh(section: Section | None, places: Iterable[Place]) -> Refresh:
             if "Some index files failed" not in line:
                 warnings.append(shortened(line[2:]))
         elif meant:
-            errors.setdefault(meant, shortened(_without_prefix(line)))
+            errors.setdefault(meant, shortened(_reason(line, meant)))
         else:
             general.append(_without_prefix(line))
     ok = section.status == 0 and not errors and not general
@@ -121,6 +121,12 @@ def _messages(text: str) -> list[str]:
         elif line.startswith("  ") and found and found[-1].startswith("Err:"):
             found[-1] += f": {line.strip()}"
     return found
+
+
+def _reason(line: str, source: str) -> str:
+    """Return what was said of a source, without its name where that stands first."""
+    said = _without_prefix(line)
+    return said.removeprefix(source).removeprefix(" InRelease: ").strip() or said
 
 
 def _without_prefix(line: str) -> str:

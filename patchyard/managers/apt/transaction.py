@@ -89,7 +89,7 @@ def parse_transaction(transcript: Transcript) -> Transaction:
     if not text:
         section.require()
     if section.name == "beyond":
-        return _refused(transcript, section)
+        return _refused(section)
     if section.name == "repair":
         text = f"{transcript['configure'].stdout}\n{transcript['configure'].stderr}\n{text}"
     return _failed(section, text, parse_outlook(text).held)
@@ -109,7 +109,7 @@ def _deciding(transcript: Transcript) -> Section:
     raise MalformedOutput(f"the transaction has no end in the output (seen: {seen})")
 
 
-def _refused(transcript: Transcript, section: Section) -> Transaction:
+def _refused(section: Section) -> Transaction:
     """The guard forbade it: apt would have changed what nobody asked for."""
     if section.status != GUARD_STATUS:
         raise ScriptFailed(
@@ -144,9 +144,11 @@ def _detail(problem: InstallProblem, text: str) -> str:
     lines = text.splitlines()
     errors = [line for line in lines if line.startswith(("E: ", "dpkg: error"))]
     telling = [line for line in errors if sign is not None and sign.search(line)]
-    if problem == InstallProblem.SCRIPT_FAILED:
+    if problem == InstallProblem.LOCKED:
+        telling = [line for line in lines if "held by process" in line][-1:] or telling
+    elif problem == InstallProblem.SCRIPT_FAILED:
         telling = _script_lines(lines) or telling
-    if problem == InstallProblem.UNMET_DEPENDENCIES:
+    elif problem == InstallProblem.UNMET_DEPENDENCIES:
         telling = [line for line in lines if _WHO_UNMET.match(line)] or telling
     return shortened("; ".join(telling[:3] or errors[:3] or lines[-3:]))
 

@@ -399,6 +399,7 @@ function broken(    i, n) {
 function change(    k, n) {
   print "Reading package lists...\nBuilding dependency tree...\nReading state information..."
   if (what == "fix") { act_on_nothing(); return }
+  if (what == "direct") { ask(); apply(); return }
   if (what == "install") { fixed = 1; ask(); if (errors == "") settle() }
   else { upgrading = 1; print "Calculating upgrade..."; upgrade_all() }
   if (errors != "") { sub(/\n$/, "", errors); fail(errors); return }
@@ -420,7 +421,11 @@ function act_on_nothing() { print "0 upgraded, 0 newly installed, 0 to remove an
 
 # --- changing it --------------------------------------------------------------------------------
 
-function step(name, percent, text) { if (progress != "") printf "pmstatus:%s:%.4f:%s\n", name, percent, text > progress }
+function step(name, percent, text) {
+  if (progress == "") return
+  printf "pmstatus:%s:%.4f:%s\n", name, percent, text > progress
+  fflush(progress)
+}
 
 # Writes what is installed afterwards to `out`, and what was touched to `touched`: name, new version.
 function apply(    list, n, i, name, old, total, done, m) {

@@ -1,0 +1,69 @@
+"""Captures of real tools, and what they must be read as.
+
+`tests/fixtures/<manager>/<verb>--<distribution>[-<note>].out` is what a script printed on a real
+machine; beside it lies, as JSON, what the parser makes of it. After a wanted change of a parser
+`python -m tests.managers.captures` writes the JSON anew: read the difference before keeping it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from patchyard.domain.value import Value
+from patchyard.managers import PackageManager
+from patchyard.registry import load
+from patchyard.transcript import Transcript, parse
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+NONCE = "0123456789abcdef"
+MACHINE = "captured"
+
+
+def managers() -> dict[str, PackageManager]:
+    return dict(load("patchyard.managers", "MANAGER", PackageManager))
+
+
+def captures() -> list[Path]:
+    return [path for name in managers() for path in sorted((FIXTURES / name).glob("*--*.out"))]
+
+
+def verb_of(capture: Path) -> str:
+    return capture.name.partition("--")[0]
+
+
+def transcript_of(capture: Path) -> Transcript:
+    return parse(capture.read_text(), NONCE)
+
+
+def moment_of(transcript: Transcript) -> datetime:
+    """The controller's clock agrees with the machine's in all captures."""
+    return datetime.fromtimestamp(int(transcript["clock"].stdout), UTC)
+
+
+def reader(manager: PackageManager, verb: str) -> Callable[[Transcript], Value]:
+    if verb == "assess":
+        return lambda t: manager.parse_assessment(t, MACHINE, moment_of(t))
+    if verb == "restore_point":
+        return manager.parse_restore_point
+    return manager.parse_transaction
+
+
+def read(capture: Path) -> Value:
+    return reader(managers()[capture.parent.name], verb_of(capture))(transcript_of(capture))
+
+
+def as_json(value: Value) -> str:
+    return json.dumps(value.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+
+
+def regenerate() -> None:
+    """Write what every capture is read as now."""
+    for capture in captures():
+        capture.with_suffix(".json").write_text(as_json(read(capture)))
+
+
+if __name__ == "__main__":
+    regenerate()

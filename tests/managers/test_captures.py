@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from patchyard.errors import ScriptFailed
+from patchyard.transcript import Section, Transcript
+from tests.managers.captures import (
+    as_json,
+    captures,
+    managers,
+    moment_of,
+    read,
+    reader,
+    transcript_of,
+    verb_of,
+)
+
+VERBS = {"assess", "install", "repair", "restore_point", "undo"}
+
+
+@pytest.mark.parametrize("capture", captures(), ids=lambda path: path.stem)
+def test_every_capture_is_read_as_its_json_says(capture: Path) -> None:
+    assert as_json(read(capture)) == capture.with_suffix(".json").read_text()
+
+
+@pytest.mark.parametrize("name", managers())
+def test_every_manager_has_a_capture_of_every_verb(name: str) -> None:
+    seen = {verb_of(path) for path in captures() if path.parent.name == name}
+
+    assert seen >= VERBS
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("name", managers())
+def test_failed_and_silent_tools_are_an_error_and_never_an_empty_answer(
+    name: str, verb: str
+) -> None:
+    whole = next(p for p in captures() if p.parent.name == name and verb_of(p) == verb)
+    transcript = transcript_of(whole)
+    failed = Transcript({n: Section(n, "", "", 1) for n in transcript.sections})
+    manager = managers()[name]
+
+    with pytest.raises(ScriptFailed):
+        if verb == "assess":
+            manager.parse_assessment(failed, "captured", moment_of(transcript))
+        else:
+            reader(manager, verb)(failed)
+
+
+def test_captures_name_no_real_mirror() -> None:
+    for path in captures():
+        text = path.read_text()
+        assert "deb.debian.org" not in text
+        assert "archive.ubuntu.com" not in text
