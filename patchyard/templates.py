@@ -34,7 +34,7 @@ def environment() -> Environment:
     return made
 
 
-def render(name: str, **values: object) -> str:
+def render(name: str, /, **values: object) -> str:
     """Render `templates/<name>`.
 
     Raises:

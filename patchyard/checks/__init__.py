@@ -1,0 +1,1 @@
+"""Health questions: one module each, found by scanning this folder."""

@@ -8,7 +8,6 @@ from tests.managers.captures import (
     as_json,
     captures,
     managers,
-    moment_of,
     read,
     reader,
     transcript_of,
@@ -36,15 +35,14 @@ def test_failed_and_silent_tools_are_an_error_and_never_an_empty_answer(
     name: str, verb: str
 ) -> None:
     whole = next(p for p in captures() if p.parent.name == name and verb_of(p) == verb)
-    transcript = transcript_of(whole)
-    failed = Transcript({n: Section(n, "", "", 1) for n in transcript.sections})
-    manager = managers()[name]
+    answers = transcript_of(whole)
+    failed = {n: Section(n, "", "", 1) for n in answers.sections}
+    if verb == "assess":
+        failed["clock"] = answers["clock"]
+    read_verb = reader(managers()[name], verb)
 
     with pytest.raises(ScriptFailed):
-        if verb == "assess":
-            manager.parse_assessment(failed, "captured", moment_of(transcript))
-        else:
-            reader(manager, verb)(failed)
+        read_verb(Transcript(failed))
 
 
 def test_captures_name_no_real_mirror() -> None:

@@ -29,7 +29,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "lock_seconds": 30,
     },
 }
-LINUX = {
+LINUX: dict[str, dict[str, Any]] = {
     "linux/restart_services.sh.j2": {"units": ["nginx.service", "init", HOSTILE]},
     "linux/reboot.sh.j2": {"delay_seconds": 2},
 }
@@ -78,7 +78,9 @@ def test_no_value_reaches_a_script_unquoted(script: str) -> None:
 def test_every_value_in_a_template_goes_through_the_quoting_filter(path: Path) -> None:
     values = re.findall(r"\{\{(.*?)\}\}", path.read_text())
 
-    unquoted = [v for v in values if not v.rstrip().endswith("| sh") and "package.name ~ '_'" not in v]
+    unquoted = [
+        v for v in values if not v.rstrip().endswith("| sh") and "package.name ~ '_'" not in v
+    ]
     assert unquoted == []
 
 

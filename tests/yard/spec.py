@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-# The yard decides over its own machines in full; a product's narrower rule is passed in.
-OPEN_SUDOERS = "patchyard ALL=(root) NOPASSWD: ALL\n"
-PASSWORD_SUDOERS = "operator ALL=(root) PASSWD: ALL\n"
+# The rules that the documentation gives, so that the yard proves them with every run.
+SUDOERS = (Path(__file__).parents[2] / "docs" / "sudoers").read_text(encoding="utf-8")
+PASSWORD_SUDOERS = SUDOERS.replace("patchyard ALL=(root) NOPASSWD:", "operator ALL=(root)")
 
 
 class Reach(StrEnum):
@@ -32,7 +32,7 @@ class MachineSpec:
     availability_set: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
-    sudoers: str = OPEN_SUDOERS
+    sudoers: str = SUDOERS
     var_size: str | None = None  # a /var of its own of this size, such as "64M"
     cold_archives: bool = False  # must download its packages itself
 

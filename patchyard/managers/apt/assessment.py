@@ -51,16 +51,13 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
     release = surroundings.parse_os_release(transcript["os_release"].require())
     native = transcript["architecture"].require().strip()
     installed = _installed(transcript["packages"].require())
-    headers = freshness.parse_headers(transcript["releases"].require())
+    headers, refresh, sources = _repositories(transcript)
     failed = _failed_outlooks(transcript)
     problems = surroundings.database_problems(transcript, installed.states, failed.values())
     _insist_on_outlooks(transcript, failed, broken=bool(problems))
     updates = available_updates(
         _market(transcript, native, installed, headers, simulated=not failed)
     )
-    places = freshness.parse_places(transcript["configured"].require())
-    refresh = freshness.parse_refresh(transcript.get("refresh"), places)
-    sources = freshness.sources(places, headers, refresh)
     system, lifetime = _system(release, native, sources, taken_at)
     complete, because = _complete(system, sources, refresh, taken_at, [*failed.values(), lifetime])
     running = effect.running_code(transcript)
@@ -90,6 +87,15 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         filesystems=surroundings.filesystems(transcript),
         findings=_findings(transcript, lifetime, system, refresh, running, updates),
     )
+
+
+def _repositories(
+    transcript: Transcript,
+) -> tuple[Mapping[str, freshness.Header], freshness.Refresh, tuple[Source, ...]]:
+    headers = freshness.parse_headers(transcript["releases"].require())
+    places = freshness.parse_places(transcript["configured"].require())
+    refresh = freshness.parse_refresh(transcript.get("refresh"), places)
+    return headers, refresh, freshness.sources(places, headers, refresh)
 
 
 def _installed(text: str) -> _Installed:

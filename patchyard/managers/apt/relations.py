@@ -140,11 +140,14 @@ def _siblings(change: Change, by_name: Mapping[str, list[Change]]) -> set[str]:
 
 
 def _clauses_about(text: str, names: Collection[str]) -> Iterator[str]:
+    """Pass over all that speaks of other packages; this is the busiest loop of an assessment."""
     for clause in text.split(","):
         if "|" in clause:
             if any(_name(part) in names for part in clause.split("|")):
                 yield clause
-        elif _name(clause) in names:
+            continue
+        word = clause.strip().partition(" ")[0]
+        if word in names or (":" in word and word.partition(":")[0] in names):
             yield clause
 
 

@@ -1,8 +1,8 @@
 """Building the folders of simulated machines: a shared base, and for each machine its own part.
 
-base/tools      the stand-in tools              base/etc, base/lists ...   what all share
-machines/NAME/root                              what its scripts see as /
-machines/NAME/root/.simulated                   its state; links into the base until changed
+`base/` holds the stand-in tools and what all machines share. `machines/NAME/root` is what a
+machine's scripts see as /, and `.simulated` in it is its state: links into the base, until a
+tool changes something and the machine gets a file of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from pathlib import Path
 from patchyard.testing.simulated import archive, catalogue
 from patchyard.testing.simulated.machine import SimulatedMachine
 
+TOOLS = Path(__file__).with_name("tools")
 STATES = ("behind", "kernel", "patched")
 
 REFUSED = (
-    "aptitude dnf dpkg-divert dpkg-reconfigure dpkg-repack halt init kexec loginctl mount nft "
-    "poweroff reboot rpm service snap sysctl telinit timedatectl umount unattended-upgrade "
-    "update-grub update-initramfs useradd usermod yum zypper"
-).split()
+    *("aptitude", "dnf", "rpm", "snap", "yum", "zypper", "unattended-upgrade"),
+    *("dpkg-divert", "dpkg-reconfigure", "dpkg-repack", "update-grub", "update-initramfs"),
+    *("halt", "init", "kexec", "poweroff", "reboot", "telinit"),
+    *("loginctl", "mount", "nft", "service", "sysctl", "timedatectl", "umount"),
+    *("useradd", "usermod"),
+)
 """Tools of the box underneath that no script may reach through a simulated machine."""
 
 OS_RELEASE = """\
@@ -62,7 +65,7 @@ def build_base(base: Path) -> None:
 
 
 def _build_tools(tools: Path) -> None:
-    shutil.copytree(Path(__file__).with_name("tools"), tools)
+    shutil.copytree(TOOLS, tools)
     for tool in tools.iterdir():
         if tool.is_file():
             tool.chmod(0o755)

@@ -59,14 +59,14 @@ class _Login(asyncssh.SSHServer):
         self._host.links.add(conn)
         self._link = conn
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncssh has it
         if self._host is not None and self._link is not None:
             self._host.links.discard(self._link)
 
     def password_auth_supported(self) -> bool:
         return bool(self._host and self._host.password)
 
-    def validate_password(self, username: str, password: str) -> bool:
+    def validate_password(self, username: str, password: str) -> bool:  # noqa: ARG002 - any user
         return bool(self._host and self._host.password == password)
 
 
@@ -198,18 +198,20 @@ class Server:
         process: asyncssh.SSHServerProcess[bytes],
         child: asyncio.subprocess.Process,
     ) -> None:
+        stdin, stdout, stderr = child.stdin, child.stdout, child.stderr
+        if stdin is None or stdout is None or stderr is None:
+            raise RuntimeError("the shell has no pipes")
         drops = host.fault(Fault.DROPS_LINK)
-        await process.redirect_stdin(child.stdin)
+        await process.redirect_stdin(stdin)
         if drops.exists():
-            assert child.stdout is not None  # noqa: S101 - it was asked for
             limit = int(drops.read_text())
             drops.unlink()
-            process.stdout.write(await child.stdout.read(limit))
+            process.stdout.write(await stdout.read(limit))
             await process.stdout.drain()
             process.channel.get_connection().abort()
             return
-        await process.redirect_stdout(child.stdout)
-        await process.redirect_stderr(child.stderr)
+        await process.redirect_stdout(stdout)
+        await process.redirect_stderr(stderr)
         await process.stdout.drain()
         await process.stderr.drain()
         status = await child.wait()
