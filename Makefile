@@ -16,8 +16,11 @@ setup: .venv/.ready  ## Make the environment from the lock file
 .venv/.ready: requirements.lock pyproject.toml scripts/setup
 	@scripts/setup "$(PYTHON)"
 
-demo: setup  ## Patch a yard of real machines (root), or a simulated one
+demo: setup $(PREFECT_HOME)  ## Patch a yard of real machines (root), or a simulated one
 	@$(BIN)/python -m demo
+
+$(PREFECT_HOME):
+	@mkdir -p $@
 
 demo-down: setup  ## End the demo's machines and its Prefect server
 	@$(BIN)/python -m demo --down
@@ -48,4 +51,4 @@ worker: setup  ## Start a worker for the deployments
 
 clean:  ## Remove what was made here, machines ended first
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m demo --down
-	@rm -rf .venv .yard .bench
+	@rm -rf .venv .yard .yard-simulated .bench

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from demo.judge import judge
+from demo.simulated import run_simulated
 from flows.patch import patch
 from flows.server import local_url, stop
 from patchyard.domain.report import RunReport
@@ -20,6 +21,7 @@ from tests.yard.yard import Yard
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".yard"
+SIMULATED = ROOT / ".yard-simulated"
 INVENTORY = ROOT / "inventories" / "yard"
 
 
@@ -38,9 +40,7 @@ def main() -> int:
     missing = box.probe()
     if missing:
         say(f"No real machines here: {missing}. Patching a simulated yard instead.")
-        from demo.simulated import run_simulated  # noqa: PLC0415 - needs asyncssh only here
-
-        return run_simulated(say)
+        return run_simulated(SIMULATED, say, conclude)
     return run_real()
 
 
@@ -77,14 +77,14 @@ def conclude(report: RunReport, outcome: Callable[[], list[str]]) -> int:
     """Show the run, judge whether what was staged came about, and say where to look."""
     say("")
     say(render_table(report))
-    say("")
     wrong = outcome()
     for line in wrong:
         say(f"NOT AS STAGED: {line}")
     say(f"HTML report:  {report.files['html']}")
     ui = local_url().removesuffix("/api")
-    say(f"Prefect UI:   xdg-open {ui}/runs   (make server starts it again)")
-    say("End the yard: make demo-down")
+    say(f"Prefect UI:   xdg-open {ui}/runs/flow-run/{report.flow_run_id}")
+    if (HOME / "yard.json").exists():
+        say("End the yard: make demo-down")
     return 1 if wrong else 0
 
 

@@ -44,6 +44,7 @@ def report_of(
     )
     return RunReport(
         run_id=run.id,
+        flow_run_id=run.record.flow_run_id,
         kind=run.record.kind,
         inventory=run.record.inventory,
         scope=run.record.scope,

@@ -97,9 +97,7 @@ def _lease(run: Run, machine: Machine) -> Finish | None:
     key = lease_key(machine)
     got = run.store.acquire_lease(key, run.id, run.owner, run.clock(), OWNER_TTL)
     if isinstance(got, HeldBy) and _may_take_over(run, machine, got):
-        got = run.store.take_over_lease(
-            key, run.id, run.owner, run.clock(), OWNER_TTL, held=got
-        )
+        got = run.store.take_over_lease(key, run.id, run.owner, run.clock(), OWNER_TTL, held=got)
         run.say(machine.name, "lease", "taken over from a run that ended")
     if isinstance(got, HeldBy):
         return Finish(status=Status.REFUSED, reason=_held(got))

@@ -33,7 +33,7 @@ def settle(
 
     What was good has `limit` to become good again. Once it is, it must hold: each relapse begins
     the time anew, and one after the limit ends the wait. So it takes no longer than both together
-    and one round of questions. Where a machine refuses the log-in it is not asked a second time.
+    and three rounds of questions. Where a machine refuses the log-in it is not asked a second time.
 
     Args:
         ask_again: asks all questions once more; it never raises for reasons of the machine.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport
 from patchyard.domain.verdict import verdict
 from patchyard.untrusted import columns, visible
@@ -50,12 +51,17 @@ def _cells(machine: MachineReport) -> tuple[str, ...]:
         f"{machine.installed}/{machine.planned}",
         machine.path or "-",
         str(machine.reboot),
-        machine.undo or "-",
+        machine.undo or ("nothing to do" if _idle(machine) else "-"),
     )
     return tuple(
         _cut(visible(cell), _LONGEST.get(name, 400))
         for name, cell in zip(_HEADER, cells, strict=True)
     )
+
+
+def _idle(machine: MachineReport) -> bool:
+    """True where nothing was planned because nothing is missing."""
+    return machine.status == Status.SUCCEEDED and machine.wave is None and not machine.planned
 
 
 def _widths(rows: list[tuple[str, ...]]) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from patchyard.checks.base import Check, Options
+from patchyard.checks.base import Check, Options, excerpt
 from patchyard.domain.health import Finding, Outcome
 from patchyard.errors import MalformedOutput
 from patchyard.transcript import Section
@@ -56,7 +56,7 @@ def judge(options: ListeningPorts, section: Section) -> Finding:
         f"tcp {port}" for port in ports if not any(low <= port <= high for low, high in left_out)
     )
     return Finding(
-        outcome=Outcome.PASSED, detail=f"{len(kept)} ports are listened on", present=kept
+        outcome=Outcome.PASSED, detail=excerpt(", ".join(kept) or "nobody listens"), present=kept
     )
 
 

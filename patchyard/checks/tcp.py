@@ -47,7 +47,8 @@ def judge(_options: Tcp, section: Section) -> Finding:
     """Say whether the machine itself could connect."""
     if section.status == 0:
         return passed("connects, asked from the machine")
-    return failed(excerpt(section.stderr) or "no connection")
+    last = section.stderr.strip().rpartition("\n")[2]
+    return failed(excerpt(last.rpartition(": ")[2]) or "no connection")
 
 
 CHECK = Check(name="tcp", options=Tcp, subject="port", script="tcp.sh.j2", judge=judge, probe=probe)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
+from operator import itemgetter
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from patchyard.domain.updates import Classification
 from patchyard.domain.value import Known, Value
@@ -41,7 +47,9 @@ class LeftOut(Value):
 class PlannedUpdate(Value):
     """One update the plan installs: exactly this version over exactly that one.
 
-    `from_version` is empty for a package that comes along as a new dependency.
+    `from_version` is empty for a package that comes along as a new dependency. `requires` names
+    what it cannot be installed without. Updates with a common name in `together` are never
+    installed apart.
     """
 
     name: str
@@ -52,6 +60,7 @@ class PlannedUpdate(Value):
     origin: str = ""
     source: str = ""
     requires: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     download_bytes: int | None = None
     installed_bytes: int | None = None
     restorable: Known = Known.UNKNOWN
@@ -74,25 +83,59 @@ class MachinePlan(Value):
 
 
 class Plan(Value):
-    """The frozen choice for a run. Equal choices have equal hashes, whenever they were made."""
+    """The frozen choice for a run. Equal choices have equal hashes, whenever they were made.
+
+    Waves have an order, and so have the machines within one. All else is a set: in which order
+    it was found out makes no difference.
+    """
 
     inventory: str
     scope: str
     machines: tuple[MachinePlan, ...]
     waves: tuple[tuple[str, ...], ...]
 
+    @model_validator(mode="after")
+    def _every_machine_once(self) -> Self:
+        for what, names in (
+            ("the plan", [part.machine for part in self.machines]),
+            ("the waves", [name for wave in self.waves for name in wave]),
+        ):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if twice:
+                raise ValueError(f"more than once in {what}: {', '.join(twice)}")
+        strangers = {name for wave in self.waves for name in wave} - self._by_name.keys()
+        if strangers:
+            raise ValueError(f"in a wave but not in the plan: {', '.join(sorted(strangers))}")
+        return self
+
     def canonical(self) -> str:
-        """Return the one JSON text of this plan: sorted keys, no spaces."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return the one JSON text of this plan: sorted, without spaces."""
+        plan = self.model_dump(mode="json")
+        plan["machines"].sort(key=itemgetter("machine"))
+        for part in plan["machines"]:
+            for entries in (part["updates"], part["left_out"]):
+                entries.sort(key=itemgetter("name", "architecture"))
+            for update in part["updates"]:
+                update["requires"] = sorted(set(update["requires"]))
+                update["together"] = sorted(set(update["together"]))
+        return json.dumps(plan, sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the canonical text, in hexadecimal."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
+    @cached_property
+    def _by_name(self) -> dict[str, MachinePlan]:
+        return {part.machine: part for part in self.machines}
+
     def machine(self, name: str) -> MachinePlan:
         """Return one machine's part. Raises KeyError where the plan has none."""
-        for machine in self.machines:
-            if machine.machine == name:
-                return machine
-        raise KeyError(name)
+        return self._by_name[name]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with changes. What was worked out for the original is forgotten."""
+        copied = super().model_copy(update=update, deep=deep)
+        for known in ("hash", "_by_name"):
+            copied.__dict__.pop(known, None)
+        return copied

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from patchyard.domain.plan import MachinePlan, Plan, PlannedUpdate
 from patchyard.domain.selection import Selection, select
@@ -38,41 +39,51 @@ def _machine(name: str, assessment: Assessment | None, selection: Selection) -> 
 
 
 def split(updates: Iterable[PlannedUpdate], level: int) -> tuple[tuple[PlannedUpdate, ...], ...]:
-    """Split a set: level 0 whole, level 1 in tenths, level 2 as small as can be.
+    """Split a set: level 0 whole, level 1 in ten parts at most, level 2 as small as can be.
 
-    What belongs together stays together: updates of one source package, and those that need
-    each other.
+    What belongs together stays together at every level: updates of one source package, those
+    that need each other, and sets that were marked so.
     """
     whole = tuple(updates)
-    if level == 0 or not whole:
+    if level == 0:
         return (whole,) if whole else ()
-    groups = _together(whole)
-    size = max(1, len(whole) // PARTS) if level == 1 else 1
-    parts: list[list[PlannedUpdate]] = [[]]
-    for group in groups:
-        if parts[-1] and len(parts[-1]) + len(group) > size:
-            parts.append([])
-        parts[-1] += group
-    return tuple(tuple(part) for part in parts)
+    size = -(-len(whole) // PARTS) if level == 1 else 1
+    parts: list[tuple[PlannedUpdate, ...]] = []
+    for group in _together(whole):
+        if parts and len(parts[-1]) < size:
+            parts[-1] += group
+        else:
+            parts.append(group)
+    return tuple(parts)
 
 
-def _together(updates: tuple[PlannedUpdate, ...]) -> list[list[PlannedUpdate]]:
-    """Group updates that share a source package or require one another."""
-    leader = {update.name: update.name for update in updates}
+def _together(updates: tuple[PlannedUpdate, ...]) -> Iterator[tuple[PlannedUpdate, ...]]:
+    """Group what belongs together, in the order in which it comes."""
+    names = {name: update.name for update in updates for name in (update.name, update.key)}
+    holders: dict[tuple[str, str], list[int]] = defaultdict(list)
+    bonds = [_bonds(update, names) for update in updates]
+    for position, held in enumerate(bonds):
+        for bond in held:
+            holders[bond].append(position)
+    seen: set[int] = set()
+    for first in range(len(updates)):
+        group: set[int] = set()
+        waiting = [first] if first not in seen else []
+        while waiting:
+            position = waiting.pop()
+            if position not in group:
+                group.add(position)
+                waiting += [p for bond in bonds[position] for p in holders.pop(bond, ())]
+        seen |= group
+        if group:
+            yield tuple(updates[position] for position in sorted(group))
 
-    def find(name: str) -> str:
-        while leader[name] != name:
-            name = leader[name]
-        return name
 
-    first_of: dict[str, str] = {}
-    for update in updates:
-        source = update.source or update.name
-        leader[find(update.name)] = find(first_of.setdefault(source, update.name))
-        for need in update.requires:
-            if need in leader:
-                leader[find(update.name)] = find(need)
-    groups: dict[str, list[PlannedUpdate]] = {}
-    for update in updates:
-        groups.setdefault(find(update.name), []).append(update)
-    return list(groups.values())
+def _bonds(update: PlannedUpdate, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what ties an update to others: two that share one of these belong together."""
+    return [
+        ("package", update.name),
+        ("source", update.source or update.name),
+        *(("package", names[need]) for need in update.requires if need in names),
+        *(("set", label) for label in update.together),
+    ]

@@ -118,6 +118,7 @@ class RunReport(Value):
     """
 
     run_id: str
+    flow_run_id: str = ""
     kind: str
     inventory: str
     scope: str

@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from pydantic import model_validator
 
 from patchyard.domain.plan import LeftOut, PlannedUpdate, WhyNot
 from patchyard.domain.updates import Assessment, Classification, Standing, Update
 from patchyard.domain.value import Value
+from patchyard.errors import ConfigurationError, Problem
 
 SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
 
-_IMPOSSIBLE = {
-    Standing.HELD: WhyNot.HELD,
-    Standing.PINNED: WhyNot.PINNED,
-    Standing.PHASED: WhyNot.PHASED,
-    Standing.KEPT_BACK: WhyNot.KEPT_BACK,
-    Standing.NEEDS_REMOVAL: WhyNot.NEEDS_REMOVAL,
-}
+LONGEST_CHAIN = 5
+"""Links of a chain of needs that are named before its middle is only counted."""
+
+_IMPOSSIBLE = MappingProxyType(
+    {
+        Standing.HELD: WhyNot.HELD,
+        Standing.PINNED: WhyNot.PINNED,
+        Standing.PHASED: WhyNot.PHASED,
+        Standing.KEPT_BACK: WhyNot.KEPT_BACK,
+        Standing.NEEDS_REMOVAL: WhyNot.NEEDS_REMOVAL,
+    }
+)
+
+_Reason = tuple[WhyNot, str]
+_Needs = Mapping[str, tuple[str, ...]]
 
 
 class Selection(Value):
     """What to install: classes, and masks that add and take away (azure.md 1.5).
 
-    A mask is a shell wildcard on a package's name, `name` or `name:architecture`; an include
-    may pin a version, `name=version`. Exclude beats include and class.
+    A mask is a shell wildcard on a package's name, or on `name:architecture`. An include may
+    ask for a version, `name=version`, wildcards allowed. Exclude beats include and class.
+    Each entry of `atomic` is a set of masks: the updates that they match are never installed
+    apart from each other.
+
+    Raises:
+        ConfigurationError: a mask cannot be used; all that cannot are named.
     """
 
     classifications: frozenset[Classification] = SECURITY
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    atomic: tuple[tuple[str, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _masks_can_be_used(self) -> Selection:
+        sets = ((f"atomic[{number}]", masks) for number, masks in enumerate(self.atomic))
+        problems = [
+            Problem(wrong, field=f"{field}[{number}]")
+            for field, masks in (("include", self.include), ("exclude", self.exclude), *sets)
+            for number, mask in enumerate(masks)
+            if (wrong := _wrong_with(mask, versions=field == "include"))
+        ]
+        if problems:
+            raise ConfigurationError(problems)
+        return self
+
+
+def _wrong_with(mask: str, *, versions: bool) -> str:
+    """Say what is wrong with a mask; empty where nothing is."""
+    name, equals, version = mask.partition("=")
+    if any(character.isspace() or character == "," for character in mask):
+        return f"{mask!r} holds a space or a comma; write each mask as an entry of its own"
+    if not name or (equals and not version):
+        return f"{mask!r} is no mask; write a package's name, such as openssl or nginx*"
+    if equals and not versions:
+        return f"{mask!r} names a version, which only an include can; write {name}"
+    return ""
 
 
 def select(
@@ -36,44 +82,141 @@ def select(
 ) -> tuple[tuple[PlannedUpdate, ...], tuple[LeftOut, ...]]:
     """Split the available updates into those to install and those left out, with the reason.
 
-    Every update is in exactly one of the two. What a selected update needs comes along.
+    Every update is in exactly one of the two, both in the order of their keys. What a selected
+    update needs comes along, and an update that needs one that cannot come is left out.
     """
-    updates = {update.name: update for update in assessment.updates}
-    blocked = _blocked(updates, selection)
-    wanted = {n for n, u in updates.items() if n not in blocked and _asked_for(u, selection)}
-    taken = _closure(wanted, updates)
-    planned = tuple(_planned(updates[name]) for name in sorted(taken))
+    updates = {u.key: u for u in sorted(assessment.updates, key=lambda update: update.key)}
+    case = _Case.of(updates, selection)
+    planned = tuple(_planned(u, selection) for key, u in updates.items() if key in case.taken)
     left = tuple(
-        _left_out(updates[name], blocked.get(name), selection)
-        for name in sorted(set(updates) - taken)
+        _left_out(u, case.why_not(u, selection))
+        for key, u in updates.items()
+        if key not in case.taken
     )
     return planned, left
 
 
-def _blocked(updates: dict[str, Update], selection: Selection) -> dict[str, tuple[WhyNot, str]]:
-    """Name what cannot or must not be installed, and then all that needs it."""
-    blocked: dict[str, tuple[WhyNot, str]] = {}
-    for name, update in updates.items():
-        mask = next((m for m in selection.exclude if _matches(m, update)), None)
-        if mask is not None:
-            blocked[name] = (WhyNot.EXCLUDED, f"excluded by {mask}")
-        elif update.standing in _IMPOSSIBLE:
-            blocked[name] = (_IMPOSSIBLE[update.standing], update.detail)
-    grown = True
-    while grown:
-        grown = False
-        for name, update in updates.items():
-            cause = next((need for need in update.requires if need in blocked), None)
-            if name not in blocked and cause is not None:
-                why = f"needs {cause}, which is left out ({blocked[cause][1] or blocked[cause][0]})"
-                blocked[name] = (WhyNot.REQUIRES_EXCLUDED, why)
-                grown = True
-    return blocked
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is decided about one machine's updates, all by their keys.
+
+    `wanted` is all that was asked for, with what that needs, possible or not. `blocked` cannot
+    or must not be installed by itself; `because_of` leads from an update to the one it needs
+    that cannot come.
+    """
+
+    updates: Mapping[str, Update]
+    wanted: frozenset[str]
+    taken: frozenset[str]
+    blocked: Mapping[str, _Reason]
+    because_of: Mapping[str, str]
+
+    @classmethod
+    def of(cls, updates: Mapping[str, Update], selection: Selection) -> _Case:
+        """Decide."""
+        there = {key for key, update in updates.items() if update.installed == update.candidate}
+        needs = {key: n for key, n in _needs(updates).items() if key not in there}
+        blocked = {
+            key: reason
+            for key, update in updates.items()
+            if key not in there and (reason := _blocked(update, selection))
+        }
+        because_of = _spread(blocked, needs)
+        asked = [key for key in needs if _asked_for(updates[key], selection)]
+        possible = [key for key in asked if key not in blocked and key not in because_of]
+        return cls(
+            updates=updates,
+            wanted=_closure(asked, needs),
+            taken=_closure(possible, needs),
+            blocked=blocked,
+            because_of=because_of,
+        )
+
+    def why_not(self, update: Update, selection: Selection) -> _Reason:
+        """Say why an update that is not taken is left out."""
+        key = update.key
+        if update.installed == update.candidate:
+            return WhyNot.ALREADY_INSTALLED, ""
+        if key in self.blocked:
+            return self.blocked[key]
+        if key in self.because_of and key in self.wanted:
+            return WhyNot.REQUIRES_EXCLUDED, self._chain(key)
+        if not update.installed:
+            return WhyNot.NOT_INCLUDED, "a new package that nothing in the plan needs"
+        return _not_asked_for(update, selection)
+
+    def _chain(self, key: str) -> str:
+        """Tell the shortest way from an update to what keeps it out."""
+        links = []
+        while key in self.because_of:
+            key = self.because_of[key]
+            links.append(self.updates[key].name)
+        if len(links) > LONGEST_CHAIN:
+            links[2:-2] = [f"{len(links) - 4} others in turn"]
+        why, detail = self.blocked[key]
+        told = detail if why == WhyNot.EXCLUDED else ": ".join(filter(None, (_words(why), detail)))
+        return f"needs {', which needs '.join(links)}, which is left out ({told})"
 
 
-def _matches(mask: str, update: Update) -> bool:
-    name = mask.partition("=")[0]
-    return fnmatchcase(update.name, name) or fnmatchcase(update.key, name)
+def _words(why: WhyNot) -> str:
+    return why.replace("_", " ")
+
+
+def _needs(updates: Mapping[str, Update]) -> dict[str, tuple[str, ...]]:
+    """Return the keys that each update needs. What has no update of its own is there already."""
+    by_name: dict[str, list[Update]] = defaultdict(list)
+    for update in updates.values():
+        by_name[update.name].append(update)
+        by_name[update.key].append(update)
+    return {
+        key: tuple(need for name in update.requires for need in _meant(update, by_name.get(name)))
+        for key, update in updates.items()
+    }
+
+
+def _meant(update: Update, found: list[Update] | None) -> Iterator[str]:
+    """A name without architecture means the package that fits, and all of that name if none does."""
+    fitting = [u for u in found or () if u.architecture in {update.architecture, "all"}]
+    return (u.key for u in fitting or found or ())
+
+
+def _blocked(update: Update, selection: Selection) -> _Reason | None:
+    mask = next((mask for mask in selection.exclude if _matches(mask, update)), None)
+    if mask is not None:
+        return WhyNot.EXCLUDED, f"excluded by {mask}"
+    if update.standing in _IMPOSSIBLE:
+        return _IMPOSSIBLE[update.standing], update.detail
+    return None
+
+
+def _spread(blocked: Iterable[str], needs: _Needs) -> dict[str, str]:
+    """Follow needs backwards: lead from each update that cannot come to the one it needs."""
+    needed_by: dict[str, list[str]] = defaultdict(list)
+    for key, needed in needs.items():
+        for need in needed:
+            needed_by[need].append(key)
+    because_of: dict[str, str] = {}
+    waiting = deque(blocked)
+    seen = set(waiting)
+    while waiting:
+        culprit = waiting.popleft()
+        fresh = [key for key in needed_by[culprit] if key not in seen]
+        because_of |= dict.fromkeys(fresh, culprit)
+        seen.update(fresh)
+        waiting.extend(dict.fromkeys(fresh))
+    return because_of
+
+
+def _closure(start: Iterable[str], needs: _Needs) -> frozenset[str]:
+    """Return these and all that they need, and that needs in turn."""
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        key = waiting.pop()
+        if key in needs and key not in found:
+            found.add(key)
+            waiting.extend(needs[key])
+    return frozenset(found)
 
 
 def _asked_for(update: Update, selection: Selection) -> bool:
@@ -90,19 +233,22 @@ def _includes(mask: str, update: Update) -> bool:
     return _matches(mask, update) and (not version or fnmatchcase(update.candidate, version))
 
 
-def _closure(wanted: set[str], updates: dict[str, Update]) -> set[str]:
-    taken: set[str] = set()
-    waiting = sorted(wanted)
-    while waiting:
-        name = waiting.pop()
-        if name in taken:
-            continue
-        taken.add(name)
-        waiting += [need for need in updates[name].requires if need in updates]
-    return taken
+def _matches(mask: str, update: Update) -> bool:
+    """A mask with a colon is about name and architecture, one without about the name alone."""
+    name = mask.partition("=")[0]
+    return fnmatchcase(update.key if ":" in name else update.name, name)
 
 
-def _planned(update: Update) -> PlannedUpdate:
+def _not_asked_for(update: Update, selection: Selection) -> _Reason:
+    near = next((mask for mask in selection.include if _matches(mask, update)), None)
+    if near is not None:
+        return WhyNot.NOT_INCLUDED, f"include {near} asks for another version"
+    if selection.classifications:
+        return WhyNot.CLASSIFICATION, f"its class is {update.classification}"
+    return WhyNot.NOT_INCLUDED, "no include mask names it"
+
+
+def _planned(update: Update, selection: Selection) -> PlannedUpdate:
     return PlannedUpdate(
         name=update.name,
         architecture=update.architecture,
@@ -112,14 +258,19 @@ def _planned(update: Update) -> PlannedUpdate:
         origin=update.origin,
         source=update.source,
         requires=update.requires,
+        together=tuple(
+            " ".join(masks)
+            for masks in selection.atomic
+            if any(_matches(mask, update) for mask in masks)
+        ),
         download_bytes=update.download_bytes,
         installed_bytes=update.installed_bytes,
         restorable=update.restorable,
     )
 
 
-def _left_out(update: Update, blocked: tuple[WhyNot, str] | None, selection: Selection) -> LeftOut:
-    why, detail = blocked or _not_asked_for(update, selection)
+def _left_out(update: Update, reason: _Reason) -> LeftOut:
+    why, detail = reason
     return LeftOut(
         name=update.name,
         architecture=update.architecture,
@@ -129,11 +280,3 @@ def _left_out(update: Update, blocked: tuple[WhyNot, str] | None, selection: Sel
         why=why,
         detail=detail,
     )
-
-
-def _not_asked_for(update: Update, selection: Selection) -> tuple[WhyNot, str]:
-    if not update.installed:
-        return WhyNot.NOT_INCLUDED, "a new package that nothing selected needs"
-    if selection.classifications:
-        return WhyNot.CLASSIFICATION, f"its class is {update.classification}"
-    return WhyNot.NOT_INCLUDED, "no include mask names it"

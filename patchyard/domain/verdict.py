@@ -36,9 +36,19 @@ def _lead(report: RunReport) -> str:
         return _assessed(report)
     if not any(machine.planned for machine in report.machines):
         return _nothing(report)
-    done = [machine for machine in report.machines if machine.status.good]
+    idle = [machine for machine in report.machines if _idle(machine, report)]
+    done = [m for m in report.machines if m.status.good and m not in idle]
     word = _DONE.get(report.kind, "done")
-    return f"{_of(len(done), len(report.machines))} {word}{_warned(done)}"
+    parts = [f"nothing to do on {_machines(len(idle))}"] if idle else []
+    if done or not idle:
+        parts.append(f"{_of(len(done), len(report.machines))} {word}{_warned(done)}")
+    return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:]
+
+
+def _idle(machine: MachineReport, report: RunReport) -> bool:
+    """True where a patch run proved that a machine has all it should have, and did nothing."""
+    proven = machine.compliance_after == Compliance.COMPLIANT
+    return report.kind == "patch" and machine.wave is None and proven and not machine.planned
 
 
 def _would(report: RunReport) -> str:

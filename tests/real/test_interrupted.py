@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patchyard.domain.outcome import RebootStatus, Status
-from tests.real.conftest import (
+from tests.real.driving import (
     Controller,
     MakeYard,
     of,

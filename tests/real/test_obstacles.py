@@ -7,7 +7,7 @@ import pytest
 from patchyard.domain.outcome import InstallationState, Status
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.updates import Compliance
-from tests.real.conftest import MakeYard, of, run_patch
+from tests.real.driving import MakeYard, of, run_patch
 from tests.yard import faults
 from tests.yard.machine import Machine
 from tests.yard.spec import MachineSpec, Reach

@@ -6,7 +6,7 @@ import pytest
 
 from flows.rollback import rollback
 from patchyard.domain.outcome import Status
-from tests.real.conftest import MakeYard, of, run_patch
+from tests.real.driving import MakeYard, of, run_patch
 from tests.yard import faults, legacy
 from tests.yard.machine import Machine
 from tests.yard.spec import MachineSpec

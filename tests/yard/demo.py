@@ -6,7 +6,11 @@ from tests.yard.spec import MachineSpec, Reach
 
 SPECS = (
     MachineSpec(
-        "web-1", zone="1", availability_set="web", tags={"role": "web"}, groups=("yard", "web")
+        "web-1",
+        zone="1",
+        availability_set="web",
+        tags={"role": "web", "canary": "true"},
+        groups=("yard", "web"),
     ),
     MachineSpec(
         "web-2",

@@ -25,6 +25,7 @@ from patchyard.testing.simulated.building import start_anew
 from patchyard.testing.simulated.machine import Fault
 
 BACKLOG = 64
+PIECE = 65536
 NOTICED = 0.05
 """Seconds between the order to reboot and the machine going down: the order itself must end."""
 
@@ -68,6 +69,27 @@ class _Login(asyncssh.SSHServer):
 
     def validate_password(self, username: str, password: str) -> bool:  # noqa: ARG002 - any user
         return bool(self._host and self._host.password == password)
+
+
+async def _feed(source: asyncssh.SSHReader[bytes], sink: asyncio.StreamWriter) -> None:
+    """Hand on what the client sends, until it says that this was all or the command is over."""
+    with contextlib.suppress(OSError, asyncssh.Error):
+        while data := await source.read(PIECE):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+
+
+async def _pass_on(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -> None:
+    """Hand on what the command prints. Where nobody listens any more, it may go on printing."""
+    listening = True
+    while data := await source.read(PIECE):
+        if listening:
+            try:
+                sink.write(data)
+                await sink.drain()
+            except (OSError, asyncssh.Error):
+                listening = False
 
 
 class Server:
@@ -202,19 +224,15 @@ class Server:
         if stdin is None or stdout is None or stderr is None:
             raise RuntimeError("the shell has no pipes")
         drops = host.fault(Fault.DROPS_LINK)
-        await process.redirect_stdin(stdin)
+        feeding = asyncio.ensure_future(_feed(process.stdin, stdin))
         if drops.exists():
             limit = int(drops.read_text())
             drops.unlink()
             process.stdout.write(await stdout.read(limit))
-            await process.stdout.drain()
             process.channel.get_connection().abort()
-            return
-        await process.redirect_stdout(stdout)
-        await process.redirect_stderr(stderr)
-        await process.stdout.drain()
-        await process.stderr.drain()
+        await asyncio.gather(_pass_on(stdout, process.stdout), _pass_on(stderr, process.stderr))
         status = await child.wait()
+        feeding.cancel()
         if status < 0:
             process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
         else:
