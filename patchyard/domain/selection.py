@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from pydantic import model_validator
 
+from patchyard.domain.masks import includes, matches, wrong_with
 from patchyard.domain.plan import LeftOut, PlannedUpdate, WhyNot
 from patchyard.domain.updates import Assessment, Classification, Standing, Update
 from patchyard.domain.value import Value
@@ -58,23 +58,11 @@ class Selection(Value):
             Problem(wrong, field=f"{field}[{number}]")
             for field, masks in (("include", self.include), ("exclude", self.exclude), *sets)
             for number, mask in enumerate(masks)
-            if (wrong := _wrong_with(mask, versions=field == "include"))
+            if (wrong := wrong_with(mask, versions=field == "include"))
         ]
         if problems:
             raise ConfigurationError(problems)
         return self
-
-
-def _wrong_with(mask: str, *, versions: bool) -> str:
-    """Say what is wrong with a mask; empty where nothing is."""
-    name, equals, version = mask.partition("=")
-    if any(character.isspace() or character == "," for character in mask):
-        return f"{mask!r} holds a space or a comma; write each mask as an entry of its own"
-    if not name or (equals and not version):
-        return f"{mask!r} is no mask; write a package's name, such as openssl or nginx*"
-    if equals and not versions:
-        return f"{mask!r} names a version, which only an include can; write {name}"
-    return ""
 
 
 def select(
@@ -175,13 +163,13 @@ def _needs(updates: Mapping[str, Update]) -> dict[str, tuple[str, ...]]:
 
 
 def _meant(update: Update, found: list[Update] | None) -> Iterator[str]:
-    """A name without architecture means the package that fits, and all of that name if none does."""
+    """A bare name means the package whose architecture fits, and all of that name if none does."""
     fitting = [u for u in found or () if u.architecture in {update.architecture, "all"}]
     return (u.key for u in fitting or found or ())
 
 
 def _blocked(update: Update, selection: Selection) -> _Reason | None:
-    mask = next((mask for mask in selection.exclude if _matches(mask, update)), None)
+    mask = next((mask for mask in selection.exclude if matches(mask, update)), None)
     if mask is not None:
         return WhyNot.EXCLUDED, f"excluded by {mask}"
     if update.standing in _IMPOSSIBLE:
@@ -225,22 +213,11 @@ def _asked_for(update: Update, selection: Selection) -> bool:
         return False
     if update.classification in selection.classifications:
         return True
-    return any(_includes(mask, update) for mask in selection.include)
-
-
-def _includes(mask: str, update: Update) -> bool:
-    version = mask.partition("=")[2]
-    return _matches(mask, update) and (not version or fnmatchcase(update.candidate, version))
-
-
-def _matches(mask: str, update: Update) -> bool:
-    """A mask with a colon is about name and architecture, one without about the name alone."""
-    name = mask.partition("=")[0]
-    return fnmatchcase(update.key if ":" in name else update.name, name)
+    return any(includes(mask, update) for mask in selection.include)
 
 
 def _not_asked_for(update: Update, selection: Selection) -> _Reason:
-    near = next((mask for mask in selection.include if _matches(mask, update)), None)
+    near = next((mask for mask in selection.include if matches(mask, update)), None)
     if near is not None:
         return WhyNot.NOT_INCLUDED, f"include {near} asks for another version"
     if selection.classifications:
@@ -261,7 +238,7 @@ def _planned(update: Update, selection: Selection) -> PlannedUpdate:
         together=tuple(
             " ".join(masks)
             for masks in selection.atomic
-            if any(_matches(mask, update) for mask in masks)
+            if any(matches(mask, update) for mask in masks)
         ),
         download_bytes=update.download_bytes,
         installed_bytes=update.installed_bytes,

@@ -1,71 +1,138 @@
-"""Waves: an ordered share of the fleet each, the canary first."""
+"""Waves: an ordered share of the fleet each, the canaries first."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from heapq import heapify, heappop, heapreplace
 from math import ceil
 
 from patchyard.domain.inventory import Machine
-from patchyard.errors import ConfigurationError
+from patchyard.errors import ConfigurationError, Problem
 
-_RULE = re.compile(r"^(?:(?P<count>[1-9]\d*)|(?P<percent>\d+(?:\.\d+)?)\s*%|(?P<rest>rest))$")
+WHOLE = 100
+"""Percent of a fleet that are all of it."""
+
+_COUNT = re.compile(r"\d{1,9}")
+_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*%")
+_TRUE = frozenset({"true", "yes", "1"})
+
+_Domain = tuple[str, ...]
+_Offer = tuple[Fraction, str, _Domain]
+
+
+@dataclass(frozen=True, slots=True)
+class WaveRule:
+    """The size of one wave: so many machines, or a share of the whole fleet."""
+
+    count: int | None = None
+    percent: Fraction | None = None
+
+    def size(self, fleet: int) -> int:
+        """Return how many machines the wave has. A share is rounded up and is at least one."""
+        if self.count is not None:
+            return self.count
+        if self.percent is not None:
+            return max(1, ceil(fleet * self.percent / WHOLE))
+        return fleet
+
+
+REST = WaveRule()
+"""All that is left."""
+
+
+def parse_waves(rules: Sequence[str]) -> tuple[WaveRule, ...]:
+    """Read the sizes of waves: a count (`1`), a share of the whole fleet (`25%`), or `rest`.
+
+    Raises:
+        ConfigurationError: some cannot be read; all of them are named.
+    """
+    read = [_read(rule.strip()) for rule in rules]
+    problems = [
+        Problem(found, field=f"waves[{number}]")
+        for number, found in enumerate(read)
+        if isinstance(found, str)
+    ]
+    sizes = tuple(found for found in read if isinstance(found, WaveRule))
+    problems += [
+        Problem("nothing is left after rest; write rest last", field=f"waves[{number + 1}]")
+        for number, found in enumerate(read[:-1])
+        if found == REST
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    return sizes
+
+
+def _read(rule: str) -> WaveRule | str:
+    """Read one rule, or say what is wrong with it."""
+    if rule.lower() == "rest":
+        return REST
+    if _COUNT.fullmatch(rule):
+        return WaveRule(count=int(rule)) if int(rule) else f"{rule!r} is empty; write 1 or more"
+    share = _PERCENT.fullmatch(rule)
+    if share is None:
+        return (
+            f"{rule!r} is no size of a wave; "
+            "write a count such as 1, a share of the fleet such as 25%, or rest"
+        )
+    percent = Fraction(share[1])
+    if not 0 < percent <= WHOLE:
+        return f"{rule!r} is no share; write more than 0% and at most 100%"
+    return WaveRule(percent=percent)
 
 
 def make_waves(machines: Sequence[Machine], rules: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Cut machines into waves, every machine in exactly one.
+    """Cut machines into waves, every machine in exactly one. The same fleet gives the same waves.
 
-    A rule is a count (`1`), a share of the whole fleet (`25%`, rounded up, at least one) or
-    `rest`. What the rules leave over makes one last wave. Machines tagged `canary: true` come
-    first; the others are dealt so that a wave takes from many failure domains, not all of one.
+    Machines tagged `canary: true` are all in the first wave, which grows where it must. The
+    others are dealt so that each wave takes its share of every failure domain and zone, and
+    not all of one. What the rules leave over makes one last wave.
 
     Raises:
         ConfigurationError: a rule cannot be read.
     """
-    sizes = [_size(rule, len(machines)) for rule in rules]
-    order = _dealt(machines)
+    sizes = [rule.size(len(machines)) for rule in parse_waves(rules)] or [len(machines)]
+    by_name = sorted(machines, key=lambda machine: machine.name)
+    canaries = [machine for machine in by_name if _is_canary(machine)]
+    sizes[0] = max(sizes[0], len(canaries))
+    order = [*(machine.name for machine in canaries), *_dealt(by_name, canaries)]
     waves: list[tuple[str, ...]] = []
     for size in [*sizes, len(order)]:
         wave, order = order[:size], order[size:]
         if wave:
-            waves.append(tuple(machine.name for machine in wave))
+            waves.append(tuple(wave))
     return tuple(waves)
 
 
-def _size(rule: str, fleet: int) -> int:
-    found = _RULE.match(rule.strip())
-    if found is None:
-        raise ConfigurationError.of(
-            f"{rule!r} is no size of a wave; write a count such as 1, a share such as 25%, or rest",
-            field="waves",
-        )
-    if found["rest"]:
-        return fleet
-    if found["count"]:
-        return int(found["count"])
-    percent = float(found["percent"])
-    if not 0 < percent <= 100:  # noqa: PLR2004 - a whole
-        raise ConfigurationError.of(f"{rule!r} is no share; write 1% to 100%", field="waves")
-    return max(1, ceil(fleet * percent / 100))
-
-
-def _dealt(machines: Sequence[Machine]) -> list[Machine]:
-    """Canaries first; then one of each failure domain in turn."""
-    by_name = sorted(machines, key=lambda machine: machine.name)
-    canaries = [machine for machine in by_name if _is_canary(machine)]
-    hands: dict[tuple[str, ...], deque[Machine]] = defaultdict(deque)
-    for machine in by_name:
-        if not _is_canary(machine):
-            hands[(*machine.domains, machine.zone or "")].append(machine)
-    dealt: list[Machine] = []
-    while hands:
-        for key in sorted(hands):
-            dealt.append(hands[key].popleft())
-            if not hands[key]:
-                del hands[key]
-    return canaries + dealt
-
-
 def _is_canary(machine: Machine) -> bool:
-    return str(machine.tags.get("canary", "")).lower() in {"true", "yes", "1"}
+    return str(machine.tags.get("canary", "")).lower() in _TRUE
+
+
+def _dealt(machines: Sequence[Machine], canaries: Sequence[Machine]) -> Iterator[str]:
+    """Deal the machines that are no canaries, one by one, always from where least was taken."""
+    shares = _Shares(machines)
+    for machine in canaries:
+        shares.take(_domains(machine), _zone(machine))
+    hands: dict[_Domain, dict[_Domain, list[str]]] = defaultdict(lambda: defaultdict(list))
+    chosen = {machine.name for machine in canaries}
+    for machine in reversed(machines):
+        if machine.name not in chosen:
+            hands[_zone(machine)][_domains(machine)].append(machine.name)
+    offers = {zone: _offers(hand) for zone, hand in sorted(hands.items())}
+    while offers:
+        zone = min(offers, key=lambda zone: (shares.renew(offers[zone]), shares.of([zone]), zone))
+        _, name, domains = offers[zone][0]
+        yield name
+        shares.take(domains, zone)
+        hand = hands[zone][domains]
+        hand.pop()
+        if hand:
+            heapreplace(offers[zone], (shares.of(domains), hand[-1], domains))
+        else:
+            heappop(offers[zone])
+            if not offers[zone]:
+                del offers[zone]
