@@ -72,7 +72,8 @@ class Window:
 
     def say(self, machine: str, step: str, text: str) -> None:
         """Log one line with run, machine and step: to the run's folder, and at first to Prefect."""
-        line = " | ".join(part for part in (self._run.id, machine, step, text) if part)
+        told = " ".join(text.split())
+        line = " | ".join(part for part in (self._run.id, machine, step, told) if part)
         with self._lock:
             with (self._run.folder / "run.log").open("a") as log:
                 log.write(f"{self._run.clock().isoformat()} {line}\n")

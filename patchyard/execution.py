@@ -229,4 +229,5 @@ def _verify(bench: Bench, run: MachineRun) -> Result:
         clock=bench.clock,
         sleep=bench.sleep,
     )
-    return Result(healthy=verdict.healthy, differences=verdict.differences)
+    detail = "; ".join(verdict.reasons)
+    return Result(healthy=verdict.healthy, differences=verdict.differences, detail=detail)

@@ -13,6 +13,7 @@ from patchyard.domain.actions import CHANGES, Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
+from patchyard.domain.procedure import NOT_REACHED
 from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.restore import UndoTarget
 from patchyard.errors import MachineError, PatchyardError
@@ -34,7 +35,8 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         run.store.save_assessment(run.id, name, BEFORE, seen)
         status, reason = Status.SUCCEEDED, f"{len(seen.updates)} updates available"
     except MachineError as error:
-        status, reason = Status.UNREACHABLE, str(error)
+        reached = error.code not in NOT_REACHED
+        status, reason = (Status.FAILED if reached else Status.UNREACHABLE), str(error)
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         status, reason = Status.FAILED, _internal(run, name, error)
     run.store.set_machine(run.id, name, status, reason, run.clock())

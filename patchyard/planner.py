@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from patchyard.domain.drift import drift
+from patchyard.domain.drift import DriftKind, drift
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting, choose_path
@@ -168,4 +168,5 @@ def drift_of(run: Run, plan: Plan) -> tuple[str, ...]:
         for part in plan.machines
         if part.machine in seen
         for change in drift(part, seen[part.machine])
+        if change.kind != DriftKind.ALREADY_INSTALLED
     )

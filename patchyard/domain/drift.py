@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from patchyard.domain.plan import MachinePlan, PlannedUpdate
-from patchyard.domain.updates import Assessment
-from patchyard.domain.value import Value
+from patchyard.domain.updates import Assessment, Update
+from patchyard.domain.value import Known, Value
 
 
 class DriftKind(StrEnum):
     """In which way now differs from the plan."""
 
     CANDIDATE_MOVED = "candidate_moved"
+    NO_LONGER_OFFERED = "no_longer_offered"
     INSTALLED_MOVED = "installed_moved"
+    ALREADY_INSTALLED = "already_installed"
     NEW_UPDATE = "new_update"
 
 
@@ -36,35 +38,67 @@ def still_to_install(
 
 
 def drift(planned: MachinePlan, assessment: Assessment) -> tuple[Drift, ...]:
-    """Tell what differs from the plan in a later look."""
+    """Tell what differs from the plan in a later look, in the order of packages.
+
+    Who installed a planned version cannot be seen: after the plan was carried out,
+    `already_installed` is no drift but its success.
+    """
     offered = {update.key: update for update in assessment.updates}
-    known = {update.key for update in planned.updates} | {
-        f"{item.name}:{item.architecture}" for item in planned.left_out
-    }
-    found = [d for u in planned.updates for d in _of(u, assessment, offered.get(u.key))]
-    found += [
-        Drift(
-            kind=DriftKind.NEW_UPDATE,
-            package=key,
-            text=f"{update.name} {update.candidate} came up after the plan was frozen",
+    found = [
+        each
+        for update in planned.updates
+        for each in (
+            *_installed(update, assessment.packages.get(update.key, "")),
+            *_offered(update, offered.get(update.key), assessment),
         )
-        for key, update in offered.items()
-        if key not in known and update.installed
     ]
-    return tuple(found)
+    found += _new(planned, offered)
+    return tuple(sorted(found, key=lambda each: each.package))
 
 
-def _of(update: PlannedUpdate, assessment: Assessment, offered: object) -> list[Drift]:
-    now = assessment.packages.get(update.key, "")
-    found = []
-    candidate = getattr(offered, "candidate", update.to_version)
-    if candidate != update.to_version:
-        text = f"{update.name}: planned {update.to_version}, the repositories now offer {candidate}"
-        found.append(Drift(kind=DriftKind.CANDIDATE_MOVED, package=update.key, text=text))
-    if now not in {update.from_version, update.to_version}:
+def _installed(update: PlannedUpdate, now: str) -> Iterator[Drift]:
+    if now == update.to_version:
+        text = f"{update.name}: the planned {now} is installed already"
+        yield Drift(kind=DriftKind.ALREADY_INSTALLED, package=update.key, text=text)
+    elif now != update.from_version:
         text = (
             f"{update.name}: planned from {update.from_version or 'absent'} "
             f"to {update.to_version}, installed is {now or 'absent'}"
         )
-        found.append(Drift(kind=DriftKind.INSTALLED_MOVED, package=update.key, text=text))
-    return found
+        yield Drift(kind=DriftKind.INSTALLED_MOVED, package=update.key, text=text)
+
+
+def _offered(
+    update: PlannedUpdate, offer: Update | None, assessment: Assessment
+) -> Iterator[Drift]:
+    if offer is not None and offer.candidate != update.to_version:
+        text = (
+            f"{update.name}: planned {update.to_version}, "
+            f"the repositories now offer {offer.candidate}"
+        )
+        yield Drift(kind=DriftKind.CANDIDATE_MOVED, package=update.key, text=text)
+    # What has been installed is not offered any more, and need not be.
+    elif offer is None and assessment.packages.get(update.key, "") == update.from_version:
+        unsure = "" if assessment.complete == Known.YES else ", as far as could be seen"
+        text = f"{update.name}: the planned {update.to_version} is no longer offered{unsure}"
+        yield Drift(kind=DriftKind.NO_LONGER_OFFERED, package=update.key, text=text)
+
+
+def _new(planned: MachinePlan, offered: Mapping[str, Update]) -> Iterator[Drift]:
+    """Tell of updates that the plan neither takes nor leaves out in this version."""
+    taken = {update.key for update in planned.updates}
+    left_out = {f"{item.name}:{item.architecture}": item for item in planned.left_out}
+    for key, update in offered.items():
+        before = left_out.get(key)
+        if key in taken or not update.installed:
+            continue
+        if before is None:
+            text = f"{update.name}: {update.candidate} came up after the plan was frozen"
+        elif before.candidate != update.candidate:
+            text = (
+                f"{update.name}: {update.candidate} came up after the plan was frozen, "
+                f"which leaves {before.candidate} out"
+            )
+        else:
+            continue
+        yield Drift(kind=DriftKind.NEW_UPDATE, package=key, text=text)

@@ -57,5 +57,7 @@ def regressions(verdict: Result) -> str:
     worse = [d for d in verdict.differences if d.regressed]
     if verdict.fault is not None:
         return f"checks could not be asked: {verdict.fault.detail}"
-    words = (f"{d.check} {d.after}" + (f" ({d.detail})" if d.detail else "") for d in worse)
-    return "check failed after the update: " + "; ".join(words)
+    words = "; ".join(
+        f"{d.check} {d.after}" + (f" ({d.detail})" if d.detail else "") for d in worse
+    )
+    return f"check failed after the update: {words or verdict.detail or 'no answer'}"

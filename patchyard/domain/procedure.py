@@ -16,6 +16,12 @@ from patchyard.domain.updates import Assessment
 RETRY_LOCK = timedelta(seconds=10)
 """Time between two looks at a machine whose package manager is locked."""
 
+LOST = frozenset({"unreachable", "timed_out"})
+"""Codes of errors after which nobody knows how the machine is."""
+
+NOT_REACHED = LOST | {"authentication_failed", "host_key_rejected", "privilege_refused"}
+"""Codes of errors that kept us from asking at all."""
+
 Procedure = Generator[Action, Step, Finish]
 """Yields what is to be done, is handed each finished step, and returns the verdict."""
 
@@ -137,11 +143,11 @@ def stop_on_fault(step: Step, *, touched: bool) -> None:
     fault = result_of(step).fault
     if fault is None or fault.code == "orphaned":
         return
-    lost = fault.code in {"unreachable", "timed_out"}
-    if lost:
-        status = Status.LOST_CONTACT if touched else Status.UNREACHABLE
-    else:
-        status = Status.FAILED if touched else Status.UNREACHABLE
+    status = Status.FAILED
+    if touched and fault.code in LOST:
+        status = Status.LOST_CONTACT
+    elif not touched and fault.code in NOT_REACHED:
+        status = Status.UNREACHABLE
     raise Ended(Finish(status=status, reason=fault.detail))
 
 

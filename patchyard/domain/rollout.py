@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from patchyard.domain.limits import Budget, Limits, Share
 from patchyard.domain.outcome import Status
+
+__all__ = [
+    "AskApproval",
+    "Budget",
+    "Done",
+    "Halt",
+    "Limits",
+    "Member",
+    "Rollout",
+    "Share",
+    "Start",
+    "Step",
+    "WaitForMachines",
+    "WaitUntil",
+    "next_step",
+]
 
 DOWN = frozenset({Status.LOST_CONTACT, Status.NEEDS_REPAIR})
 """A machine in this state is missing from its failure domain, as one at work is."""
+
+NAMED = 3
+"""Machines or domains that a reason names before it only counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,45 +43,27 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """How many machines may fail in the whole run; more than that, and it stops.
-
-    Both limits count; None is no limit. The percent is of all members.
-    """
-
-    max_failures: int | None = None
-    max_failure_percent: float | None = None
-
-    def broken_by(self, failures: int, members: int) -> str:
-        """Say which limit is exceeded; empty where none is."""
-        if self.max_failures is not None and failures > self.max_failures:
-            return f"{failures} machines failed, more than {self.max_failures}"
-        percent = self.max_failure_percent
-        if percent is not None and members and failures > members * percent / 100:
-            return f"{failures} of {members} machines failed, more than {percent:g} %"
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many machines are at work at once, in all and in one failure domain."""
-
-    slots: int = 10
-    per_domain: int = 1
-    soak: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
 class Rollout:
-    """All that a decision needs. It is rebuilt from the record each time it is asked."""
+    """All that a decision needs. It is rebuilt from the record each time it is asked.
+
+    `forgiven` are machines of which a person has said that they no longer count: neither in
+    the budget, nor as missing from their failure domains, nor as unknown. `unapproved` are
+    waves that a person has not said yes to yet.
+    """
 
     members: tuple[Member, ...]
     statuses: Mapping[str, Status]
     wave_finished_at: Mapping[int, datetime] = field(default_factory=dict)
-    budget: Budget = Budget()
-    limits: Limits = Limits()
+    budget: Budget = field(default_factory=Budget)
+    limits: Limits = field(default_factory=Limits)
     cancel_requested: bool = False
     forgiven: frozenset[str] = frozenset()
+    unapproved: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
+        if len({member.name for member in self.members}) != len(self.members):
+            raise ValueError("a machine is in the rollout more than once")
 
     def status(self, name: str) -> Status:
         """Return a member's status; one without a record has not been started."""
@@ -91,6 +93,13 @@ class WaitForMachines:
 
 
 @dataclass(frozen=True, slots=True)
+class AskApproval:
+    """Nothing may start before a person has said yes to this wave."""
+
+    wave: int
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Nothing more is started. Machines at work are left whole; the others were not reached."""
 
@@ -104,70 +113,159 @@ class Done:
     """Every member has come to an end."""
 
 
-Step = Start | WaitUntil | WaitForMachines | Halt | Done
+Step = Start | WaitUntil | WaitForMachines | AskApproval | Halt | Done
 
 
 def next_step(rollout: Rollout, now: datetime) -> Step:
     """Say what comes next for a rollout."""
-    waiting = [m for m in rollout.members if rollout.status(m.name) == Status.NOT_STARTED]
-    at_work = [m for m in rollout.members if rollout.status(m.name) == Status.IN_PROGRESS]
-    if not waiting:
-        return WaitForMachines("the last machines are at work") if at_work else Done()
-    stopped = _stopped(rollout)
+    seen = _Census.of(rollout)
+    if not seen.waiting:
+        return _at_the_end(seen)
+    stopped = _stopped(rollout, seen)
     if stopped:
-        return _halt(stopped, waiting, at_work)
-    wave = min(member.wave for member in waiting)
-    if any(member.wave < wave for member in at_work):
-        return WaitForMachines(f"wave {wave - 1} is at work")
-    soaked = _soaked_at(rollout, wave)
+        return seen.halt(stopped)
+    wave = min(member.wave for member in seen.waiting)
+    earlier = [member for member in (*seen.at_work, *seen.unknown) if member.wave < wave]
+    if earlier and seen.at_work:
+        return WaitForMachines(f"wave {wave} waits for {_names(earlier)}")
+    if earlier:
+        return seen.halt(f"what became of {_names(earlier)} is unknown")
+    return _within_wave(rollout, seen, wave, now)
+
+
+def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> Step:
+    """Say what comes next where all waves before this one have come to an end."""
+    soaked = _soaked_at(rollout, seen, wave)
+    if isinstance(soaked, str):
+        return seen.halt(soaked)
     if soaked is not None and soaked > now:
         return WaitUntil(soaked, f"wave {wave} waits for the soak time to end")
-    found = _startable(rollout, [m for m in waiting if m.wave == wave], at_work)
+    if wave in rollout.unapproved:
+        return AskApproval(wave)
+    waiting = [member for member in seen.waiting if member.wave == wave]
+    found = _startable(rollout.limits, seen, waiting)
     if found:
         return Start(found)
-    if at_work:
-        return WaitForMachines("no slot is free")
-    return _halt("a failure domain lacks machines that are down", waiting, at_work)
+    if seen.at_work:
+        return WaitForMachines(f"{_number(waiting)} of wave {wave} wait for room")
+    return seen.halt(_why_stuck(rollout.limits, seen, waiting))
 
 
-def _stopped(rollout: Rollout) -> str:
+@dataclass(slots=True)
+class _Census:
+    """The members by what they do now, and how many of each failure domain there are and lack."""
+
+    waiting: list[Member] = field(default_factory=list)
+    at_work: list[Member] = field(default_factory=list)
+    unknown: list[Member] = field(default_factory=list)
+    down: list[Member] = field(default_factory=list)
+    charged: Counter[Status] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
+    begun: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, rollout: Rollout) -> _Census:
+        """Count."""
+        seen = cls()
+        for member in rollout.members:
+            seen.sizes.update(member.domains)
+            seen._count(member, rollout.status(member.name), member.name in rollout.forgiven)
+        return seen
+
+    def _count(self, member: Member, status: Status, forgiven: bool) -> None:
+        if status == Status.NOT_STARTED:
+            self.waiting.append(member)
+            return
+        self.begun.add(member.wave)
+        if status == Status.IN_PROGRESS:
+            self.at_work.append(member)
+        elif forgiven:
+            return
+        elif status in DOWN:
+            self.down.append(member)
+        elif status == Status.UNKNOWN:
+            self.unknown.append(member)
+        if status.charged:
+            self.charged[status] += 1
+
+    @property
+    def away(self) -> list[Member]:
+        """Those that their failure domains lack now. Unknown is not taken for present."""
+        return [*self.at_work, *self.down, *self.unknown]
+
+    def halt(self, reason: str) -> Halt:
+        """Stop here."""
+        not_reached = tuple(member.name for member in self.waiting)
+        return Halt(reason, not_reached, tuple(member.name for member in self.at_work))
+
+
+def _at_the_end(seen: _Census) -> Step:
+    if seen.at_work:
+        return WaitForMachines("the last machines are at work")
+    if seen.unknown:
+        return seen.halt(f"what became of {_names(seen.unknown)} is unknown")
+    return Done()
+
+
+def _stopped(rollout: Rollout, seen: _Census) -> str:
     if rollout.cancel_requested:
         return "cancelled"
-    charged = sum(
-        rollout.status(m.name).charged and m.name not in rollout.forgiven for m in rollout.members
-    )
+    charged = seen.charged.total()
     broken = rollout.budget.broken_by(charged, len(rollout.members))
-    return f"the failure budget is gone: {broken}" if broken else ""
+    if not broken:
+        return ""
+    unreachable = seen.charged[Status.UNREACHABLE]
+    apart = f", {unreachable} of them unreachable," if unreachable else ""
+    failed = f"{charged} machine{'' if charged == 1 else 's'}{apart} failed"
+    return f"the failure budget is gone: {failed}, {broken}"
 
 
-def _halt(reason: str, waiting: list[Member], at_work: list[Member]) -> Halt:
-    return Halt(reason, tuple(m.name for m in waiting), tuple(m.name for m in at_work))
-
-
-def _soaked_at(rollout: Rollout, wave: int) -> datetime | None:
-    """Return when the soak time after the waves before this one is over."""
-    if any(
-        m.wave == wave and rollout.status(m.name) != Status.NOT_STARTED for m in rollout.members
-    ):
+def _soaked_at(rollout: Rollout, seen: _Census, wave: int) -> datetime | str | None:
+    """Return when the soak time before a wave is over, or why that cannot be known."""
+    last = max((number for number in seen.begun if number < wave), default=None)
+    if last is None or not rollout.limits.soak:
         return None
-    ends = [at for number, at in rollout.wave_finished_at.items() if number < wave]
-    return max(ends) + rollout.limits.soak if ends else None
+    if last not in rollout.wave_finished_at:
+        return f"when wave {last} ended is not recorded, so its soak time cannot be told"
+    ends = (at for number, at in rollout.wave_finished_at.items() if number < wave)
+    return max(ends) + rollout.limits.soak
 
 
-def _startable(rollout: Rollout, waiting: list[Member], at_work: list[Member]) -> tuple[str, ...]:
+def _startable(limits: Limits, seen: _Census, waiting: list[Member]) -> tuple[str, ...]:
     """Fill the free slots, in order, without exceeding the limit of any failure domain."""
-    down = [
-        m
-        for m in rollout.members
-        if rollout.status(m.name) in DOWN and m.name not in rollout.forgiven
-    ]
-    busy = Counter(domain for member in [*at_work, *down] for domain in member.domains)
-    free = rollout.limits.slots - len(at_work)
+    busy = Counter(domain for member in seen.away for domain in member.domains)
+    room = {domain: limits.within(size) for domain, size in seen.sizes.items()}
+    free = limits.slots - len(seen.at_work)
     chosen: list[str] = []
     for member in waiting:
         if len(chosen) >= free:
             break
-        if all(busy[domain] < rollout.limits.per_domain for domain in member.domains):
+        if all(busy[domain] < room[domain] for domain in member.domains):
             chosen.append(member.name)
             busy.update(member.domains)
     return tuple(chosen)
+
+
+def _why_stuck(limits: Limits, seen: _Census, waiting: list[Member]) -> str:
+    """Say why nothing can start although nothing is at work."""
+    lacking: dict[str, list[Member]] = defaultdict(list)
+    for member in seen.away:
+        for domain in member.domains:
+            lacking[domain].append(member)
+    wanted = dict.fromkeys(domain for member in waiting for domain in member.domains)
+    full = [d for d in wanted if len(lacking[d]) >= limits.within(seen.sizes[d])]
+    if not full:
+        return f"the limits leave no room: {limits.slots} slots"
+    told = "; ".join(f"{domain} lacks {_names(lacking[domain])}" for domain in full[:NAMED])
+    more = f"; and {len(full) - NAMED} more" if len(full) > NAMED else ""
+    return f"no failure domain has room: {told}{more}"
+
+
+def _names(members: Iterable[Member]) -> str:
+    names = sorted(member.name for member in members)
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _number(members: list[Member]) -> str:
+    return f"{len(members)} machine{'' if len(members) == 1 else 's'}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heapify, heappop, heapreplace
 from math import ceil
 
 from patchyard.domain.inventory import Machine
+from patchyard.domain.spread import spread
 from patchyard.errors import ConfigurationError, Problem
 
 WHOLE = 100
@@ -19,9 +18,6 @@ WHOLE = 100
 _COUNT = re.compile(r"\d{1,9}")
 _PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*%")
 _TRUE = frozenset({"true", "yes", "1"})
-
-_Domain = tuple[str, ...]
-_Offer = tuple[Fraction, str, _Domain]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ def make_waves(machines: Sequence[Machine], rules: Sequence[str]) -> tuple[tuple
     by_name = sorted(machines, key=lambda machine: machine.name)
     canaries = [machine for machine in by_name if _is_canary(machine)]
     sizes[0] = max(sizes[0], len(canaries))
-    order = [*(machine.name for machine in canaries), *_dealt(by_name, canaries)]
+    order = [*(machine.name for machine in canaries), *spread(by_name, first=canaries)]
     waves: list[tuple[str, ...]] = []
     for size in [*sizes, len(order)]:
         wave, order = order[:size], order[size:]
@@ -110,29 +106,3 @@ def make_waves(machines: Sequence[Machine], rules: Sequence[str]) -> tuple[tuple
 
 def _is_canary(machine: Machine) -> bool:
     return str(machine.tags.get("canary", "")).lower() in _TRUE
-
-
-def _dealt(machines: Sequence[Machine], canaries: Sequence[Machine]) -> Iterator[str]:
-    """Deal the machines that are no canaries, one by one, always from where least was taken."""
-    shares = _Shares(machines)
-    for machine in canaries:
-        shares.take(_domains(machine), _zone(machine))
-    hands: dict[_Domain, dict[_Domain, list[str]]] = defaultdict(lambda: defaultdict(list))
-    chosen = {machine.name for machine in canaries}
-    for machine in reversed(machines):
-        if machine.name not in chosen:
-            hands[_zone(machine)][_domains(machine)].append(machine.name)
-    offers = {zone: _offers(hand) for zone, hand in sorted(hands.items())}
-    while offers:
-        zone = min(offers, key=lambda zone: (shares.renew(offers[zone]), shares.of([zone]), zone))
-        _, name, domains = offers[zone][0]
-        yield name
-        shares.take(domains, zone)
-        hand = hands[zone][domains]
-        hand.pop()
-        if hand:
-            heapreplace(offers[zone], (shares.of(domains), hand[-1], domains))
-        else:
-            heappop(offers[zone])
-            if not offers[zone]:
-                del offers[zone]

@@ -36,7 +36,7 @@ def load(folder: Path) -> Inventory:
         raise ConfigurationError(problems)
     whole = folder.absolute()
     return Inventory(
-        name=whole.resolve().name, folder=str(whole), machines=tuple(machines.values())
+        name=whole.absolute().name, folder=str(whole), machines=tuple(machines.values())
     )
 
 

@@ -17,7 +17,7 @@ CHECKS = (
     CheckSpec(kind="default_route", options={}),
     CheckSpec(kind="dns", options={"name": "one.yard"}),
     CheckSpec(kind="command", options={"command": "systemctl is-active --quiet ssh"}),
-    CheckSpec(kind="http", options={"url": "http://127.0.0.1/", "source": "machine"}),
+    CheckSpec(kind="http", options={"url": "http://127.0.0.1/", "via": "machine"}),
 )
 
 
