@@ -23,8 +23,8 @@ def resume(parameters: ResumeParameters = ResumeParameters()) -> list[RunReport]
         get_run_logger().info(
             "%s goes on; it was driven by %s", record.id, record.owner or "nobody"
         )
-        given = {key: value for key, value in record.parameters.items() if key != "seed"}
-        given.pop("undo_targets", None)
+        ours = {"seed", "folder", "undo_targets"}
+        given = {key: value for key, value in record.parameters.items() if key not in ours}
         if record.kind == "patch":
             reports.append(patch(PatchParameters.model_validate({**given, "resume": record.id})))
         elif record.kind == "rollback":

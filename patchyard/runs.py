@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,9 +180,13 @@ def begin(
     loaded = load_inventory(inventory)
     store = open_store(settings().database_url)
     owner = me()
-    found = _to_resume(store, kind, loaded.name, scope, resume, owner)
+    found = _to_resume(store, kind, loaded, scope, resume, owner)
     resumed = found is not None
-    record = found or _create(store, kind, loaded.name, scope, parameters, owner, flow_run_id)
+    record = found or _new(kind, loaded, scope, parameters)
+    if not resumed:
+        record = replace(record, flow_run_id=flow_run_id)
+        store.create_run(record)
+        store.claim_run(record.id, owner, record.started_at, OWNER_TTL)
     run = Run(record=record, store=store, inventory=loaded, owner=owner, resumed=resumed)
     run.folder.mkdir(parents=True, exist_ok=True)
     _OPEN[run.id] = run
@@ -208,40 +212,29 @@ def _beat(run: Run, done: threading.Event) -> None:
             run.say("", "heartbeat", f"failed: {error}")
 
 
-def _create(
-    store: Store,
-    kind: str,
-    inventory: str,
-    scope: str,
-    parameters: dict[str, Any],
-    owner: str,
-    flow_run_id: str,
-) -> RunRecord:
+def _new(kind: str, inventory: Inventory, scope: str, parameters: dict[str, Any]) -> RunRecord:
     at = now()
-    record = RunRecord(
+    return RunRecord(
         id=new_run_id(kind, at),
         kind=kind,
-        inventory=inventory,
+        inventory=inventory.name,
         scope=scope,
-        parameters={**parameters, "seed": secrets.token_hex(16)},
+        parameters={**parameters, "folder": inventory.folder, "seed": secrets.token_hex(16)},
         status=Status.IN_PROGRESS,
         started_at=at,
-        flow_run_id=flow_run_id,
     )
-    store.create_run(record)
-    store.claim_run(record.id, owner, at, OWNER_TTL)
-    return record
 
 
 def _to_resume(
-    store: Store, kind: str, inventory: str, scope: str, resume: str, owner: str
+    store: Store, kind: str, inventory: Inventory, scope: str, resume: str, owner: str
 ) -> RunRecord | None:
     if resume == "never":
         return None
     if resume != "auto":
         return _named(store, resume, owner)
-    for record in store.find_unfinished(kind, inventory):
-        if record.scope == scope and take(store, record, owner):
+    for record in store.find_unfinished(kind, inventory.name):
+        same = record.scope == scope and record.parameters.get("folder") == inventory.folder
+        if same and take(store, record, owner):
             return record
     return None
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from patchyard.domain.limits import Budget, Limits, Share
 from patchyard.domain.outcome import Status
@@ -135,7 +136,7 @@ def next_step(rollout: Rollout, now: datetime) -> Step:
 
 def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> Step:
     """Say what comes next where all waves before this one have come to an end."""
-    soaked = _soaked_at(rollout, seen, wave)
+    soaked = _soaked_at(rollout, wave)
     if isinstance(soaked, str):
         return seen.halt(soaked)
     if soaked is not None and soaked > now:
@@ -143,55 +144,60 @@ def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> S
     if wave in rollout.unapproved:
         return AskApproval(wave)
     waiting = [member for member in seen.waiting if member.wave == wave]
-    found = _startable(rollout.limits, seen, waiting)
+    found = _startable(seen, waiting)
     if found:
         return Start(found)
     if seen.at_work:
         return WaitForMachines(f"{_number(waiting)} of wave {wave} wait for room")
-    return seen.halt(_why_stuck(rollout.limits, seen, waiting))
+    return seen.halt(_why_stuck(seen, waiting))
 
 
 @dataclass(slots=True)
 class _Census:
-    """The members by what they do now, and how many of each failure domain there are and lack."""
+    """The members by what they do now; those that have come to a good end are passed over."""
 
+    rollout: Rollout
     waiting: list[Member] = field(default_factory=list)
     at_work: list[Member] = field(default_factory=list)
     unknown: list[Member] = field(default_factory=list)
     down: list[Member] = field(default_factory=list)
-    charged: Counter[Status] = field(default_factory=Counter)
-    sizes: Counter[str] = field(default_factory=Counter)
-    begun: set[int] = field(default_factory=set)
+    charged: list[Status] = field(default_factory=list)
 
     @classmethod
     def of(cls, rollout: Rollout) -> _Census:
-        """Count."""
-        seen = cls()
+        """Count. Most members wait or have succeeded, so these are told apart first."""
+        seen = cls(rollout)
+        statuses, waiting = rollout.statuses, seen.waiting
         for member in rollout.members:
-            seen.sizes.update(member.domains)
-            seen._count(member, rollout.status(member.name), member.name in rollout.forgiven)
+            status = statuses.get(member.name, Status.NOT_STARTED)
+            if status == Status.NOT_STARTED:
+                waiting.append(member)
+            elif status != Status.SUCCEEDED:
+                seen._add(member, status)
         return seen
 
-    def _count(self, member: Member, status: Status, forgiven: bool) -> None:
-        if status == Status.NOT_STARTED:
-            self.waiting.append(member)
-            return
-        self.begun.add(member.wave)
+    def _add(self, member: Member, status: Status) -> None:
         if status == Status.IN_PROGRESS:
             self.at_work.append(member)
-        elif forgiven:
-            return
-        elif status in DOWN:
-            self.down.append(member)
-        elif status == Status.UNKNOWN:
-            self.unknown.append(member)
-        if status.charged:
-            self.charged[status] += 1
+        elif member.name not in self.rollout.forgiven:
+            if status in DOWN:
+                self.down.append(member)
+            elif status == Status.UNKNOWN:
+                self.unknown.append(member)
+            if status.charged:
+                self.charged.append(status)
 
     @property
     def away(self) -> list[Member]:
         """Those that their failure domains lack now. Unknown is not taken for present."""
         return [*self.at_work, *self.down, *self.unknown]
+
+    @property
+    def room(self) -> Mapping[str, int]:
+        """How many members of each failure domain may be away at once."""
+        sizes = Counter(chain.from_iterable(member.domains for member in self.rollout.members))
+        within = {size: self.rollout.limits.within(size) for size in set(sizes.values())}
+        return {domain: within[size] for domain, size in sizes.items()}
 
     def halt(self, reason: str) -> Halt:
         """Stop here."""
@@ -210,32 +216,33 @@ def _at_the_end(seen: _Census) -> Step:
 def _stopped(rollout: Rollout, seen: _Census) -> str:
     if rollout.cancel_requested:
         return "cancelled"
-    charged = seen.charged.total()
+    charged = len(seen.charged)
     broken = rollout.budget.broken_by(charged, len(rollout.members))
     if not broken:
         return ""
-    unreachable = seen.charged[Status.UNREACHABLE]
+    unreachable = seen.charged.count(Status.UNREACHABLE)
     apart = f", {unreachable} of them unreachable," if unreachable else ""
     failed = f"{charged} machine{'' if charged == 1 else 's'}{apart} failed"
     return f"the failure budget is gone: {failed}, {broken}"
 
 
-def _soaked_at(rollout: Rollout, seen: _Census, wave: int) -> datetime | str | None:
+def _soaked_at(rollout: Rollout, wave: int) -> datetime | str | None:
     """Return when the soak time before a wave is over, or why that cannot be known."""
-    last = max((number for number in seen.begun if number < wave), default=None)
-    if last is None or not rollout.limits.soak:
+    before = {member.wave for member in rollout.members if member.wave < wave}
+    if not before or not rollout.limits.soak:
         return None
+    last = max(before)
     if last not in rollout.wave_finished_at:
         return f"when wave {last} ended is not recorded, so its soak time cannot be told"
     ends = (at for number, at in rollout.wave_finished_at.items() if number < wave)
     return max(ends) + rollout.limits.soak
 
 
-def _startable(limits: Limits, seen: _Census, waiting: list[Member]) -> tuple[str, ...]:
+def _startable(seen: _Census, waiting: list[Member]) -> tuple[str, ...]:
     """Fill the free slots, in order, without exceeding the limit of any failure domain."""
     busy = Counter(domain for member in seen.away for domain in member.domains)
-    room = {domain: limits.within(size) for domain, size in seen.sizes.items()}
-    free = limits.slots - len(seen.at_work)
+    room = seen.room
+    free = seen.rollout.limits.slots - len(seen.at_work)
     chosen: list[str] = []
     for member in waiting:
         if len(chosen) >= free:
@@ -246,16 +253,17 @@ def _startable(limits: Limits, seen: _Census, waiting: list[Member]) -> tuple[st
     return tuple(chosen)
 
 
-def _why_stuck(limits: Limits, seen: _Census, waiting: list[Member]) -> str:
+def _why_stuck(seen: _Census, waiting: list[Member]) -> str:
     """Say why nothing can start although nothing is at work."""
     lacking: dict[str, list[Member]] = defaultdict(list)
     for member in seen.away:
         for domain in member.domains:
             lacking[domain].append(member)
     wanted = dict.fromkeys(domain for member in waiting for domain in member.domains)
-    full = [d for d in wanted if len(lacking[d]) >= limits.within(seen.sizes[d])]
+    room = seen.room
+    full = [domain for domain in wanted if len(lacking[domain]) >= room[domain]]
     if not full:
-        return f"the limits leave no room: {limits.slots} slots"
+        return f"there are {seen.rollout.limits.slots} slots"
     told = "; ".join(f"{domain} lacks {_names(lacking[domain])}" for domain in full[:NAMED])
     more = f"; and {len(full) - NAMED} more" if len(full) > NAMED else ""
     return f"no failure domain has room: {told}{more}"

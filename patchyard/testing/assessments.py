@@ -20,7 +20,7 @@ GIB = 1024**3
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
 
 
-def assessment(machine: str = "web-1", **changes: Any) -> Assessment:  # noqa: ANN401 - any field
+def assessment(machine: str = "web-1", **changes: Any) -> Assessment:
     """Return the assessment of a healthy, current machine, with some fields changed."""
     fields: dict[str, Any] = {
         "machine": machine,
@@ -44,7 +44,7 @@ def assessment(machine: str = "web-1", **changes: Any) -> Assessment:  # noqa: A
     return Assessment.model_validate({**fields, **changes})
 
 
-def planned(name: str, to_version: str = "2", **changes: Any) -> PlannedUpdate:  # noqa: ANN401
+def planned(name: str, to_version: str = "2", **changes: Any) -> PlannedUpdate:
     """Return one planned update from version 1."""
     fields: dict[str, Any] = {
         "name": name,

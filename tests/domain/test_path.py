@@ -92,7 +92,7 @@ ASSESSMENTS = st.builds(
 
 
 @given(ASSESSMENTS, st.booleans(), st.booleans())
-def test_never_never_reboots(seen: Assessment, changed: bool, rebooted: bool) -> None:  # noqa: FBT001
+def test_never_never_reboots(seen: Assessment, changed: bool, rebooted: bool) -> None:
     path = choose_path(seen, NEVER, changed=changed, rebooted=rebooted)
     assert path.kind != PathKind.REBOOT
 
@@ -108,7 +108,7 @@ def test_no_machine_is_rebooted_twice_for_one_change(
 def test_every_decision_has_a_reason(
     seen: Assessment,
     setting: RebootSetting,
-    changed: bool,  # noqa: FBT001
+    changed: bool,
 ) -> None:
     path: Path = choose_path(seen, setting, changed=changed)
     assert path.reason

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from patchyard.testing.assessments import assessment, machine_plan, planned
 PLAN = machine_plan(planned("openssl"))
 
 
-def _kinds(**changes: object) -> list[ObstacleKind]:
+def _kinds(**changes: Any) -> list[ObstacleKind]:
     return [o.kind for o in obstacles(assessment(**changes), PLAN, Policy())]
 
 

@@ -137,6 +137,8 @@ class TestReboot:
     ) -> None:
         with workplace.bench("sim-0008") as bench:
             patch(bench)
+            have = workplace.yard.packages("sim-0008")
+            assert have["linux-image-6.1.0-56-amd64"] == have["linux-image-amd64"]
             owed = operations.assess(bench, "owed", refresh=False)
             assert owed.reboot_required == Known.YES
             asked = Reboot(key="reboot", boot_id=owed.boot_id, reason="kernel")

@@ -158,11 +158,14 @@ def test_a_program_is_the_link(server: Sshd, tmp_path: Path) -> None:
     assert found.returncode == 1, "the program has to end with the link"
 
 
-def test_a_program_is_run_without_a_shell(server: Sshd, tmp_path: Path) -> None:
+def test_a_program_is_run_without_a_shell(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     command = f"touch {tmp_path}/a;touch {tmp_path}/b $(id)"
     with pytest.raises(MachineError):
         say(server.machine(proxy_command=command), folder=server.folder)
-    assert {path.name for path in tmp_path.iterdir()} <= {"a;touch", "b"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"a;touch", "b", "$(id)"}
 
 
 def test_what_a_program_says_is_in_the_message(server: Sshd) -> None:

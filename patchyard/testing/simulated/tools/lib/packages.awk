@@ -432,9 +432,9 @@ function apply(    list, n, i, name, old, total, done, m) {
   n = sorted(want, list); total = 2 * n
   step("dpkg-exec", 0, "Running dpkg")
   for (i = 1; i <= n; i++) {
-    name = list[i]; old = installed[name]
+    name = list[i]; old = name in installed ? installed[name] : ""
     print "Preparing to unpack .../" name "_" want[name] "_" architecture[name] ".deb ..."
-    print "Unpacking " field_name(name) " (" want[name] ")" (name in installed ? " over (" old ")" : "") " ..."
+    print "Unpacking " field_name(name) " (" want[name] ")" (old == "" ? "" : " over (" old ")") " ..."
     step(name, 100 * ++done / total, "Unpacking " name " (" architecture[name] ")")
   }
   for (name in gone) {
