@@ -24,7 +24,8 @@ def _parts(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
         ((*(_weight(c) for c in letters), 0), int(digits or 0))
         for letters, digits in _PART.findall(text)
     ]
-    while pairs and pairs[-1] == _END:
+    # The first pair stays, even where it is nothing: 0~ has one more after it, and is older than 0.
+    while len(pairs) > 1 and pairs[-1] == _END:
         pairs.pop()
     return (*pairs, _END)
 

@@ -43,6 +43,8 @@ def test_exactly_one_of_older_equal_newer_holds(left: str, right: str) -> None:
     ("older", "newer"),
     [
         ("1.0~rc1", "1.0"),
+        ("0~rc1", "0"),
+        ("1.0-0~bpo1", "1.0"),
         ("1.0", "1.0+deb12u1"),
         ("9.0", "10.0"),
         ("2:1.0", "3:0.1"),
