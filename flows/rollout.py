@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
-from patchyard.domain.rollout import Done, Halt, Start, WaitForMachines, WaitUntil, next_step
 from prefect.futures import PrefectFuture
 
 from flows.window import Window
 from patchyard.domain.plan import Plan
+from patchyard.domain.rollout import Done, Halt, Start, WaitForMachines, WaitUntil, next_step
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import interrupted, mark_started, rollout_of, select_machines
 from patchyard.runs import Run
