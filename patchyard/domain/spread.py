@@ -8,19 +8,17 @@ from heapq import heapify, heappop, heapreplace
 
 from patchyard.domain.inventory import Machine
 
-_ALONE = ("alone",)
-"""The domain of machines that are in none: they too are dealt in their proportion."""
-
 _Zone = tuple[str, str]
 _Domains = tuple[str, ...]
 _Offer = tuple[float, str, _Domains]
+_Rank = tuple[float, float, _Zone]
 
 
 def spread(machines: Collection[Machine], *, first: Collection[Machine] = ()) -> Iterator[str]:
     """Return names in such an order that each piece of it has its share of every domain.
 
     Args:
-        machines: all of them, by name.
+        machines: all of them; their order makes no difference.
         first: those of them that are taken already, and are not named again.
     """
     deck = _Deck(machines)
@@ -32,7 +30,8 @@ def spread(machines: Collection[Machine], *, first: Collection[Machine] = ()) ->
 
 
 def _domains(machine: Machine) -> _Domains:
-    return machine.domains or _ALONE
+    """Machines without a domain are a domain of their own in each zone, so all come in turn."""
+    return machine.domains or (f"none:{_zone(machine)}",)
 
 
 def _zone(machine: Machine) -> _Zone:
@@ -44,7 +43,8 @@ class _Deck:
     """Machines in hands, one for each zone, and how much of each domain has been taken.
 
     Availability sets and clusters come before zones: of those machines whose domains have given
-    the least, one in the zone that has given the least is next.
+    the least, one in the zone that has given the least is next. What has been given only grows,
+    so a rank that was worked out earlier is too low at worst, and is worked out anew on top.
     """
 
     def __init__(self, machines: Collection[Machine]) -> None:
@@ -70,31 +70,37 @@ class _Deck:
         self._taken_in[zone] += 1
 
     def __iter__(self) -> Iterator[str]:
-        while self._offers:
-            zone = min(self._offers, key=self._rank)
-            _, name, domains = self._offers[zone][0]
-            self.took(domains, zone)
-            self._play(zone, domains)
-            yield name
+        ranks = [self._rank(zone) for zone in self._offers]
+        heapify(ranks)
+        while ranks:
+            zone = ranks[0][-1]
+            rank = self._rank(zone)
+            if rank != ranks[0]:
+                heapreplace(ranks, rank)
+                continue
+            yield self._take_from(zone)
+            if not self._offers[zone]:
+                heappop(ranks)
 
     def _share(self, domains: _Domains) -> float:
         """Return how far the domain that is furthest on would be in the middle of its next."""
-        return max((self._taken[d] + 0.5) / self._sizes[d] for d in domains)
+        return max((self._taken[domain] + 0.5) / self._sizes[domain] for domain in domains)
 
-    def _rank(self, zone: _Zone) -> tuple[float, float, _Zone]:
-        """Order zones by their best offer. Shares only grow, so an old one is too low at worst."""
+    def _rank(self, zone: _Zone) -> _Rank:
+        """Rank a zone by its best offer, and then by how much it has given."""
         offers = self._offers[zone]
         while (share := self._share(offers[0][2])) != offers[0][0]:
             heapreplace(offers, (share, *offers[0][1:]))
         return share, (self._taken_in[zone] + 0.5) / self._zones[zone], zone
 
-    def _play(self, zone: _Zone, domains: _Domains) -> None:
-        """Take the best offer of a zone away, and put the next of its kind in its place."""
+    def _take_from(self, zone: _Zone) -> str:
+        """Take the best offer of a zone, and put the next of its kind in its place."""
+        _, name, domains = self._offers[zone][0]
+        self.took(domains, zone)
         names = self._names[zone, domains]
         names.pop()
         if names:
             heapreplace(self._offers[zone], (self._share(domains), names[-1], domains))
-            return
-        heappop(self._offers[zone])
-        if not self._offers[zone]:
-            del self._offers[zone]
+        else:
+            heappop(self._offers[zone])
+        return name
