@@ -43,10 +43,3 @@ def test_failed_and_silent_tools_are_an_error_and_never_an_empty_answer(
 
     with pytest.raises(ScriptFailed):
         read_verb(Transcript(failed))
-
-
-def test_captures_name_no_real_mirror() -> None:
-    for path in captures():
-        text = path.read_text()
-        assert "deb.debian.org" not in text
-        assert "archive.ubuntu.com" not in text

@@ -1,0 +1,68 @@
+"""prefect.yaml and the flows fit together, and a run started without a word changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import Flow
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.importtools import import_object
+from pydantic import BaseModel
+
+from patchyard.parameters import (
+    AssessParameters,
+    PatchParameters,
+    ResumeParameters,
+    RollbackParameters,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())[
+    "deployments"
+]
+MODELS: dict[str, type[BaseModel]] = {
+    "flows.assess.assess": AssessParameters,
+    "flows.patch.patch": PatchParameters,
+    "flows.rollback.rollback": RollbackParameters,
+    "flows.resume.resume": ResumeParameters,
+}
+
+
+def test_every_flow_has_a_deployment() -> None:
+    assert {deployment["entrypoint"] for deployment in DEPLOYMENTS} == set(MODELS)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: str(each["entrypoint"]))
+def test_a_deployment_names_a_flow_and_fits_its_parameters(deployment: dict[str, Any]) -> None:
+    flow = import_object(deployment["entrypoint"])
+    assert isinstance(flow, Flow)
+    given = deployment["parameters"].get("parameters")
+    if given is not None:
+        MODELS[deployment["entrypoint"]].model_validate(given)
+
+
+def test_schedules_say_their_time_zone() -> None:
+    schedules = {d["entrypoint"]: d.get("schedules", []) for d in DEPLOYMENTS}
+    assert all(s["timezone"] for each in schedules.values() for s in each)
+    assert len(schedules["flows.assess.assess"]) == 1
+    assert len(schedules["flows.patch.patch"]) == 1
+    assert schedules["flows.rollback.rollback"] == []
+
+
+@pytest.mark.parametrize("entrypoint", MODELS)
+def test_the_form_has_a_place_a_title_and_a_description_for_every_field(entrypoint: str) -> None:
+    schema = parameter_schema(import_object(entrypoint).fn).model_dump_for_openapi()
+    fields = schema["definitions"][MODELS[entrypoint].__name__]["properties"]
+    places = [field["position"] for field in fields.values()]
+    assert len(set(places)) == len(places)
+    assert all(field["title"] and field["description"] for field in fields.values())
+
+
+def test_what_is_started_without_a_word_changes_nothing() -> None:
+    assert PatchParameters(inventory="somewhere").dry_run
+    assert RollbackParameters(run_id="some-run").dry_run
+    patching = next(d for d in DEPLOYMENTS if d["entrypoint"] == "flows.patch.patch")
+    assert patching["parameters"]["parameters"]["dry_run"] is True
