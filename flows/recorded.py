@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_type_hints
+from uuid import UUID
 
+import httpx
 from prefect import Flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import BaseModel
@@ -75,6 +79,20 @@ def state_of(report: RunReport) -> State[RunReport]:
 def flow_run_id() -> str:
     """Return the id of the flow run around us; empty where there is none."""
     return str(flow_run.id or "")
+
+
+def cancel_asked() -> bool:
+    """Say whether somebody cancelled the flow run around us, which its process learns as a signal.
+
+    The same signal ends a process for other reasons. Where the server does not answer it is no
+    cancel: the run is then taken up again.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run_id())).state
+    except (httpx.HTTPError, PrefectException, ValueError):
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 def _report(state: State[Any]) -> RunReport:

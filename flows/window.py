@@ -21,7 +21,9 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.events import emit_event
+from prefect.exceptions import TerminationSignal
 
+from flows.recorded import cancel_asked
 from patchyard.account import assessment_rows, wave_rows
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
@@ -66,8 +68,13 @@ class Window:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            self._run.stop.set()
+        if error is None:
+            return
+        self._run.stop.set()
+        if isinstance(error, TerminationSignal) and cancel_asked():
+            self._run.cancel()
+            self.say("", "run", "cancelled: nothing new is begun; resume ends what was begun")
+        else:
             self.say("", "run", f"left: {error!r}; its record stays, and it can be resumed")
 
     def say(self, machine: str, step: str, text: str) -> None:

@@ -11,9 +11,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from patchyard.domain.inventory import Inventory
+from patchyard.domain.report import RunReport
 from patchyard.domain.scope import Scope, parse
-from patchyard.errors import ConfigurationError, PatchyardError
+from patchyard.errors import ConfigurationError, PatchyardError, Refused
 from patchyard.providers import inventory_schema, load_inventory
+from patchyard.reporting import (
+    render_csv,
+    render_html,
+    render_json,
+    render_markdown,
+    render_table,
+)
+from patchyard.settings import settings
+from patchyard.store import RunRecord, Store, open_store
+from patchyard.untrusted import visible
 
 OK, FAILED, WRONG = 0, 1, 2
 """Exit statuses: done; it did not work; what was written cannot be used."""
@@ -119,10 +130,95 @@ def _preview(scope: Scope, inventory: Inventory, *, only: str | None) -> Iterabl
     yield f"{selected} of {_machines(inventory)} in scope: {scope}"
 
 
+def add_runs(commands: Commands) -> None:
+    """Add `runs`."""
+    parser = commands.add_parser("runs", help="list the latest runs, newest first")
+    parser.add_argument("--kind", choices=("assess", "patch", "rollback"), help="only these")
+    parser.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
+    parser.set_defaults(answer=_runs)
+
+
+def _runs(chosen: argparse.Namespace) -> int:
+    found = _store().runs(limit=chosen.n, kind=chosen.kind)
+    if not found:
+        _complain(["no run is recorded yet"])
+    for run in found:
+        state = f"{run.status}{' (being cancelled)' if _still_cancelling(run) else ''}"
+        began = f"{run.started_at:%Y-%m-%d %H:%M} UTC"
+        _say([f"{run.id}  {began}  {state}  {run.inventory} [{run.scope}]"])
+        if run.summary:
+            _say([f"    {visible(run.summary)}"])
+    return OK
+
+
+def _still_cancelling(run: RunRecord) -> bool:
+    return run.cancel_requested and run.finished_at is None
+
+
+def add_report(commands: Commands) -> None:
+    """Add `report RUN`."""
+    parser = commands.add_parser("report", help="print the report of a run that has ended")
+    parser.add_argument("run", metavar="RUN", help="id of the run, as `patchyard runs` shows it")
+    parser.add_argument("--format", choices=sorted(FORMATS), default="table", help="(table)")
+    parser.set_defaults(answer=_report)
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    store = _store()
+    _run(store, chosen.run)
+    found = store.report(chosen.run)
+    if found is None:
+        raise Refused(f"run {chosen.run} has not ended, so it has no report yet")
+    sys.stdout.write(FORMATS[chosen.format](RunReport.model_validate(found)))
+    return OK
+
+
+def add_cancel(commands: Commands) -> None:
+    """Add `cancel RUN`."""
+    parser = commands.add_parser("cancel", help="begin nothing further in a run")
+    parser.add_argument("run", metavar="RUN", help="id of the run, as `patchyard runs` shows it")
+    parser.set_defaults(answer=_cancel)
+
+
+def _cancel(chosen: argparse.Namespace) -> int:
+    store = _store()
+    if _run(store, chosen.run).finished_at is not None:
+        raise Refused(f"run {chosen.run} has ended; there is nothing to cancel")
+    store.request_cancel(chosen.run)
+    _say([f"{chosen.run} begins nothing further; machines at work are taken to their end"])
+    return OK
+
+
+def _store() -> Store:
+    return open_store(settings().database_url)
+
+
+def _run(store: Store, run_id: str) -> RunRecord:
+    found = store.run(run_id)
+    if found is None:
+        raise ConfigurationError.of(f"there is no run {run_id!r}; `patchyard runs` lists them")
+    return found
+
+
 def _machines(inventory: Inventory) -> str:
     count = len(inventory.machines)
     return f"{count:,} machine{'' if count == 1 else 's'}"
 
 
-COMMANDS: tuple[Callable[[Commands], None], ...] = (add_inventory, add_scope)
+FORMATS: dict[str, Callable[[RunReport], str]] = {
+    "table": render_table,
+    "markdown": render_markdown,
+    "html": render_html,
+    "json": render_json,
+    "csv": render_csv,
+}
+"""Forms in which a report is printed."""
+
+COMMANDS: tuple[Callable[[Commands], None], ...] = (
+    add_inventory,
+    add_scope,
+    add_runs,
+    add_report,
+    add_cancel,
+)
 """Each adds one command. A new command is one more function here."""

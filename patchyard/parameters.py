@@ -92,8 +92,8 @@ class PatchParameters(Parameters):
         "auto",
         12,
         "Resume",
-        "auto continues an unfinished run of this inventory and scope that nobody works on; "
-        "never begins a new one; or the id of a run.",
+        "auto continues an unfinished run of the last day that nobody works on and that was to do "
+        "the same; never begins a new one; or the id of a run.",
     )
     forgive: list[str] = _field(
         [], 13, "Forgive", "With resume: machines whose failure no longer counts in the budget."

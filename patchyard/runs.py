@@ -32,6 +32,21 @@ OWNER_TTL = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
 """Time between heartbeats; several fit into OWNER_TTL, so that one lost write is no loss."""
 
+FRESH = timedelta(hours=24)
+"""How old a run may be that is taken up by itself: an older plan tells of an older world."""
+
+CHOICE = (
+    "folder",
+    "dry_run",
+    "classifications",
+    "include",
+    "exclude",
+    "waves",
+    "run_id",
+    "machines",
+)
+"""Parameters that decide what a run does; where they differ, it is another run."""
+
 
 def now() -> datetime:
     """Return the controller's clock, which all windows and records go by."""
@@ -99,6 +114,11 @@ class Run:
                 f"machine {name} is in run {self.id} but not in the inventory"
             )
         return found
+
+    def cancel(self) -> None:
+        """Begin nothing further, now and when the run is taken up again."""
+        self.stop.set()
+        self.store.request_cancel(self.id)
 
     def beat(self) -> None:
         """Prove life once: renew the ownership and the leases, and see whether to stop."""
@@ -180,14 +200,17 @@ def begin(
     loaded = load_inventory(inventory)
     store = open_store(settings().database_url)
     owner = me()
-    found = _to_resume(store, kind, loaded, scope, resume, owner)
+    wanted = _new(kind, loaded, scope, parameters)
+    found = _to_resume(store, wanted, resume, owner)
     resumed = found is not None
-    record = found or _new(kind, loaded, scope, parameters)
+    record = found or wanted
     if not resumed:
         record = replace(record, flow_run_id=flow_run_id)
         store.create_run(record)
         store.claim_run(record.id, owner, record.started_at, OWNER_TTL)
     run = Run(record=record, store=store, inventory=loaded, owner=owner, resumed=resumed)
+    if record.cancel_requested:
+        run.stop.set()
     run.folder.mkdir(parents=True, exist_ok=True)
     _OPEN[run.id] = run
     done = threading.Event()
@@ -225,18 +248,28 @@ def _new(kind: str, inventory: Inventory, scope: str, parameters: dict[str, Any]
     )
 
 
-def _to_resume(
-    store: Store, kind: str, inventory: Inventory, scope: str, resume: str, owner: str
-) -> RunRecord | None:
+def _to_resume(store: Store, wanted: RunRecord, resume: str, owner: str) -> RunRecord | None:
     if resume == "never":
         return None
     if resume != "auto":
         return _named(store, resume, owner)
-    for record in store.find_unfinished(kind, inventory.name):
-        same = record.scope == scope and record.parameters.get("folder") == inventory.folder
-        if same and take(store, record, owner):
+    for record in store.find_unfinished(wanted.kind, wanted.inventory):
+        if _same(record, wanted) and take(store, record, owner):
             return record
     return None
+
+
+def _same(record: RunRecord, wanted: RunRecord) -> bool:
+    """True where an unfinished run is what is asked for now, so that going on is the answer.
+
+    One that was cancelled is not: what it began is brought to its end by `resume`.
+    """
+    return (
+        record.scope == wanted.scope
+        and not record.cancel_requested
+        and wanted.started_at - record.started_at <= FRESH
+        and all(record.parameters.get(key) == wanted.parameters.get(key) for key in CHOICE)
+    )
 
 
 def _named(store: Store, run_id: str, owner: str) -> RunRecord:
@@ -247,6 +280,7 @@ def _named(store: Store, run_id: str, owner: str) -> RunRecord:
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
     if record.finished_at is not None:
         store.reopen_run(run_id)
+        record = replace(record, finished_at=None, cancel_requested=False)
     return record
 
 

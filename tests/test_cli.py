@@ -3,11 +3,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from patchyard.cli import main
+from patchyard.domain.outcome import Status
+from patchyard.settings import settings
+from patchyard.store import RunRecord, Store, open_store
+from patchyard.testing.reports import sample_report
 
 INVENTORY = """
 machines:
@@ -82,3 +87,62 @@ def test_it_runs_as_a_module_without_prefect(folder: Path) -> None:
             [sys.executable, *command], capture_output=True, text=True, check=True
         )
         assert done.stdout.endswith("2 of 2 machines in scope: all\n")
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with one run that has ended and one that goes on."""
+    monkeypatch.setenv("PATCHYARD_HOME", str(tmp_path / "home"))
+    store = open_store(settings().database_url)
+    at = datetime(2026, 3, 7, 22, 0, tzinfo=UTC)
+    for name in ("patch-ended", "patch-goes-on"):
+        store.create_run(
+            RunRecord(
+                id=name,
+                kind="patch",
+                inventory="hybrid",
+                scope="all",
+                parameters={},
+                status=Status.IN_PROGRESS,
+                started_at=at,
+            )
+        )
+    report = sample_report()
+    store.finish_run("patch-ended", report.status, "As it went", at, report.model_dump(mode="json"))
+    return store
+
+
+@pytest.mark.usefixtures("recorded")
+def test_runs_are_listed_with_how_they_went(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    said = capsys.readouterr().out
+    assert "patch-goes-on  2026-03-07 22:00 UTC  InProgress  hybrid [all]\n" in said
+    assert "    As it went\n" in said
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("form", ["table", "markdown", "html", "json", "csv"])
+def test_the_report_of_an_ended_run_is_printed(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "patch-ended", "--format", form]) == 0
+    assert sample_report().machines[0].name in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_run_that_goes_on_has_no_report_and_one_that_is_none_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["report", "patch-goes-on"]) == 1
+    assert "has not ended" in capsys.readouterr().err
+    assert main(["report", "patch-none"]) == 2
+    assert "'patch-none'" in capsys.readouterr().err
+
+
+def test_cancelling_is_recorded_for_a_run_that_goes_on(
+    recorded: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cancel", "patch-goes-on"]) == 0
+    assert recorded.cancel_requested("patch-goes-on")
+    assert main(["cancel", "patch-ended"]) == 1
+    assert "has ended" in capsys.readouterr().err

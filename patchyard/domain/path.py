@@ -104,10 +104,9 @@ def _live_patched(assessment: Assessment) -> bool:
         return False
     if patch.covers_until is not None and patch.covers_until <= assessment.taken_at:
         return False
-    only_kernel = assessment.kernel.outdated == Known.YES
-    others = assessment.reboot_required == Known.YES or assessment.reboot_reasons
     stuck = any(not service.restartable for service in assessment.outdated_services)
-    return only_kernel and not others and not stuck
+    others = assessment.reboot_reasons or stuck
+    return assessment.kernel.outdated == Known.YES and not others
 
 
 def _covered(assessment: Assessment, restart: tuple[str, ...]) -> Path:

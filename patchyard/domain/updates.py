@@ -102,7 +102,10 @@ class OutdatedService(Value):
 
 
 class LivePatch(Value):
-    """A kernel live patch and until when it stands in for a reboot."""
+    """A kernel live patch and until when it stands in for a reboot.
+
+    Only the state `applied` covers the running kernel; any other says in words why not.
+    """
 
     state: str
     covers_until: datetime | None = None
@@ -143,6 +146,7 @@ class Assessment(Value):
 
     `complete` is YES only when every source that matters was refreshed: an assessment that
     is not complete can show missing updates but can never show that none are missing.
+    `reboot_reasons` are those that asked for a reboot, other than for a newer kernel.
     `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
     """
 

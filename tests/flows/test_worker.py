@@ -41,7 +41,7 @@ def test_a_run_triggered_as_the_ui_does_is_finished_by_a_worker(
 
 
 def test_cancel_starts_no_new_machine_and_leaves_the_started_one_whole(
-    make_yard: MakeYard, worker: Worker, api: Api
+    make_yard: MakeYard, worker: Worker, api: Api, store: Store
 ) -> None:
     names = ("box-1", "box-2", "box-3")
     yard = make_yard(*(MachineSpec(name, groups=("yard",)) for name in names))
@@ -54,9 +54,16 @@ def test_cancel_starts_no_new_machine_and_leaves_the_started_one_whole(
     assert api.wait_final(flow_run)["type"] == "CANCELLED", worker.log()
     wait_until("a whole box-1", lambda: yard["box-1"].packages()["yard-slow:all"] == "2.0")
     assert yard["box-1"].exec(["dpkg", "--audit"]).strip() == ""
+    resume = api.run("resume/fleet", {})
+    assert api.wait_final(resume)["name"] == "Completed", worker.log()
     for name in ("box-2", "box-3"):
         assert yard[name].packages()["yard-slow:all"] == "1.0"
         assert not slow_install_runs(yard[name])
+    (run,) = [run for run in store.runs(kind="patch") if run.flow_run_id == flow_run]
+    assert (run.status, run.halted_because) == (Status.FAILED, "cancelled")
+    ends = {record.machine: record.status for record in store.machines(run.id)}
+    assert ends["box-1"] == Status.SUCCEEDED
+    assert {ends["box-2"], ends["box-3"]} == {Status.NOT_STARTED}
 
 
 def test_a_worker_restarted_in_mid_run_costs_nothing_but_time(

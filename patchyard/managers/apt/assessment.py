@@ -12,6 +12,7 @@ from patchyard.errors import MalformedOutput
 from patchyard.managers.apt import effect, freshness, surroundings
 from patchyard.managers.apt.candidates import Market, Record, available_updates
 from patchyard.managers.apt.lifetimes import end_of_life
+from patchyard.managers.apt.live_patch import live_patch
 from patchyard.managers.apt.outlook import Outlook, parse_outlook
 from patchyard.managers.apt.relations import Needs
 from patchyard.managers.apt.surroundings import text_of
@@ -81,6 +82,7 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         running_services=effect.running_services(transcript),
         outdated_services=running.services,
         outdated_services_known=running.known,
+        live_patch=live_patch(transcript, kernel.running),
         rivals=surroundings.rivals(transcript),
         database_problems=problems,
         lock_holders=surroundings.lock_holders(transcript),

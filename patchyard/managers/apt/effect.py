@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from patchyard.domain.updates import Kernel, OutdatedService
 from patchyard.domain.value import Known
+from patchyard.managers.apt.live_patch import KERNEL_PACKAGE
 from patchyard.managers.apt.surroundings import parse_units, text_of
 from patchyard.managers.debian_version import compare, sort_key
 from patchyard.transcript import Transcript
@@ -205,13 +206,15 @@ def _rebuilt(built: str, version: str) -> Known:
 def reboot_required(
     transcript: Transcript, seen: Kernel, running: Running
 ) -> tuple[Known, tuple[str, ...]]:
-    """Say whether the machine asks for a reboot, and the packages that asked.
+    """Say whether the machine asks for a reboot, and the packages that asked, the kernel apart.
 
     The flag alone proves nothing when it is missing: on many machines nothing sets it.
     """
     lines = text_of(transcript, "reboot_flag").split("\n")
     if lines[0].strip() == "yes":
         packages = list(dict.fromkeys(line.strip() for line in lines[1:] if line.strip()))
+        if packages and seen.outdated == Known.YES and all(map(KERNEL_PACKAGE.match, packages)):
+            return Known.YES, ()
         asked = f"asked for by {', '.join(packages)}" if packages else "the machine's reboot flag"
         return Known.YES, (asked,)
     stuck = any(not service.restartable for service in running.services)
