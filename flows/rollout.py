@@ -1,12 +1,11 @@
-"""Interpreting the rollout: what it says comes next is submitted, waited for, or the end."""
+"""Interpreting the rollout: what it says comes next is started, waited for, or the end."""
 
 from __future__ import annotations
 
 from collections import deque
 from datetime import timedelta
 
-from prefect.futures import PrefectFuture
-
+from flows.crew import Crew
 from flows.window import Window
 from patchyard.domain.plan import Plan
 from patchyard.domain.rollout import Done, Halt, Start, WaitForMachines, WaitUntil, next_step
@@ -14,7 +13,6 @@ from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import interrupted, mark_started, rollout_of, select_machines
 from patchyard.runs import Run
 from tasks.assess import assess_batch
-from tasks.batches import batch_size, batches, label
 from tasks.patch import work_batch
 
 TURN = timedelta(seconds=0.5)
@@ -22,20 +20,17 @@ TURN = timedelta(seconds=0.5)
 
 
 def assess_all(run: Run, window: Window, *, refresh: bool) -> None:
-    """Assess every machine in scope, a bounded number at a time."""
+    """Assess every machine in scope, as many at a time as the run has slots."""
     names = select_machines(run)
     window.begin("assess", len(names))
-    slots = int(str(run.record.parameters.get("slots", 10)))
-    size = min(batch_size(len(names)), slots)
-    waiting = deque(batches(names, size))
-    working: list[PrefectFuture[None]] = []
-    while (waiting or working) and not run.cancelled():
-        while waiting and len(working) * size < slots:
-            batch = waiting.popleft()
-            working.append(assess_batch.submit(run.id, label(batch), batch, refresh=refresh))
-        run.pause(TURN)
-        working = [future for future in working if not future.state.is_final()]
-        window.progress()
+    waiting = deque(names)
+    with Crew(run, assess_batch, [names], refresh=refresh) as crew:
+        while (waiting or crew.working) and not run.cancelled():
+            while waiting and crew.working < run.slots:
+                crew.start([waiting.popleft()])
+            run.pause(TURN)
+            crew.insist()
+            window.progress()
     window.assessed()
 
 
@@ -46,24 +41,22 @@ def roll_out(
 
     Machines that an earlier controller of this run had begun are taken up first.
     """
-    total = sum(len(wave) for wave in plan.waves)
-    window.begin(run.record.kind, total)
-    size = min(batch_size(total), max(1, parameters.slots // 2))
-    for batch in batches(interrupted(run), size):
-        work_batch.submit(run.id, run.record.kind, label(batch), batch)
-    while True:
-        step = next_step(rollout_of(run, plan, parameters), run.clock())
-        match step:
-            case Start():
-                for batch in batches(step.machines, size):
-                    mark_started(run, batch)
-                    work_batch.submit(run.id, run.record.kind, label(batch), batch)
-            case WaitUntil() | WaitForMachines():
-                run.pause(TURN)
-            case Halt() if interrupted(run):
-                run.pause(TURN)
-            case Halt():
-                return step.reason
-            case Done():
-                return ""
-        window.progress()
+    window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
+    with Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew:
+        crew.start(interrupted(run))
+        while True:
+            step = next_step(rollout_of(run, plan, parameters), run.clock())
+            match step:
+                case Start():
+                    mark_started(run, step.machines)
+                    crew.start(step.machines)
+                case WaitUntil() | WaitForMachines():
+                    run.pause(TURN)
+                case Halt() if interrupted(run):
+                    run.pause(TURN)
+                case Halt():
+                    return step.reason
+                case Done():
+                    return ""
+            crew.insist()
+            window.progress()

@@ -41,7 +41,6 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         status, reason = Status.FAILED, _internal(run, name, error)
     run.store.set_machine(run.id, name, status, reason, run.clock())
     run.say(name, "assess", f"{status}: {reason}")
-    run.changed.set()
 
 
 def work_on(run: Run, name: str) -> None:

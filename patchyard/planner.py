@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from patchyard.domain.drift import DriftKind, drift
@@ -154,7 +155,7 @@ def interrupted(run: Run) -> list[str]:
     return [r.machine for r in run.store.machines(run.id) if r.status == at_work]
 
 
-def mark_started(run: Run, names: list[str]) -> None:
+def mark_started(run: Run, names: Iterable[str]) -> None:
     """Record that work on machines begins, before it does."""
     for name in names:
         run.store.set_machine(run.id, name, Status.IN_PROGRESS, "", run.clock())

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from patchyard.batches import Batch
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.errors import ConfigurationError, Refused
@@ -69,6 +70,7 @@ class Run:
     lost: threading.Event = field(default_factory=threading.Event)
     changed: threading.Event = field(default_factory=threading.Event)
     at_work: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -79,6 +81,11 @@ class Run:
     def folder(self) -> Path:
         """Where the run's report and log are kept."""
         return settings().home / "runs" / self.id
+
+    @property
+    def slots(self) -> int:
+        """How many machines are at work at once."""
+        return int(self.record.parameters["slots"])
 
     def cancelled(self) -> bool:
         """True where nothing new may be started."""

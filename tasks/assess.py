@@ -7,7 +7,6 @@ from prefect.cache_policies import NO_CACHE
 
 from patchyard.fleet import assess_machine
 from patchyard.runs import open_run_of
-from tasks.batches import each
 
 
 @task(
@@ -16,14 +15,13 @@ from tasks.batches import each
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def assess_batch(run_id: str, label: str, machines: list[str], *, refresh: bool) -> None:  # noqa: ARG001 - names the task run
+def assess_batch(run_id: str, label: str, *, refresh: bool) -> None:
     """Assess machines of an open run and keep what was seen. A machine's trouble is recorded.
 
     Args:
         run_id: id of a run that this process has open.
-        label: what the task run is named after.
-        machines: names of the machines.
+        label: which of its batches; names the task run.
         refresh: whether repositories are asked anew.
     """
     run = open_run_of(run_id)
-    each(machines, lambda name: assess_machine(run, name, refresh=refresh), threads=len(machines))
+    run.batches[label].work(lambda name: assess_machine(run, name, refresh=refresh))

@@ -9,13 +9,19 @@ record always leads to the same answer.
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 
-from patchyard.domain.actions import Action, Finish, Look, Wait
+from patchyard.domain.actions import CHANGES, Action, Finish, Look, Wait
 from patchyard.domain.outcome import Status
 from patchyard.domain.patching import patch_procedure
 from patchyard.domain.procedure import Ended, Procedure
 from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.undoing import undo_past
+
+_TOUCHED = MappingProxyType(
+    {Status.REFUSED: Status.FAILED, Status.UNREACHABLE: Status.LOST_CONTACT}
+)
+"""What the end of a machine is called after all, where something on it was changed before."""
 
 
 def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
@@ -34,8 +40,7 @@ def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
                 return step.action
             wanted = procedure.send(step)
     except StopIteration as stop:
-        finish: Finish = stop.value
-        return finish
+        return _touched(run, stop.value)
     if isinstance(wanted, Look) and wanted.not_before is not None and wanted.not_before > now:
         return Wait(until=wanted.not_before)
     return wanted
@@ -48,6 +53,14 @@ def _diverged(step: Step, wanted: Action) -> Finish:
         reason=f"the record has step {step.action.key!r} where the present rules want "
         f"{wanted.key!r}; look at the machine and start a new run",
     )
+
+
+def _touched(run: MachineRun, finish: Finish) -> Finish:
+    """Nothing is called untouched that was changed: a repair, a restart or a reboot is a change."""
+    status = _TOUCHED.get(finish.status)
+    if status is None or not any(isinstance(step.action, CHANGES) for step in run.steps):
+        return finish
+    return finish.model_copy(update={"status": status})
 
 
 def _procedure(run: MachineRun) -> Procedure:

@@ -59,7 +59,9 @@ def choose_path(
     if needs == Known.UNKNOWN and changed and not rebooted:
         needs, why = Known.YES, f"{why}, and packages were changed"
     if needs == Known.YES and _live_patched(assessment):
-        return _covered(assessment, restart)
+        if not changed or rebooted or assessment.outdated_services_known != Known.UNKNOWN:
+            return _covered(assessment, restart)
+        why = f"{why}; a live patch covers that, but other replaced code that runs cannot be seen"
     if needs == Known.YES:
         return _reboot(setting, why, restart, rebooted=rebooted)
     if restart:

@@ -41,7 +41,6 @@ def preflight(run: MachineRun) -> Generator[Action, Step, Assessment]:
     attempt = 0
     while True:
         step = yield Look(key=f"preflight-{attempt}", refresh=True, not_before=not_before)
-        first = first or step
         seen = seen_by(run, step, touched=repaired)
         wanted = still_to_install(run.plan, seen.packages)
         found = obstacles(seen, run.plan.model_copy(update={"updates": wanted}), run.policy)
@@ -50,6 +49,7 @@ def preflight(run: MachineRun) -> Generator[Action, Step, Assessment]:
         _refuse_for_good(found)
         attempt += 1
         if _has(found, ObstacleKind.LOCKED):
+            first = first or step
             not_before = _retry_at(run, first, step, found)
         elif repaired:
             raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=words(found)))
@@ -130,7 +130,12 @@ def _judge_reboot(result: Result) -> None:
 def seen_by(run: MachineRun, step: Step, *, touched: bool) -> Assessment:
     """Return what a look saw; a look that failed ends the machine's run with its reason."""
     stop_on_fault(step, touched=touched)
-    return run.assessments[step.action.key]
+    seen = run.assessments.get(step.action.key)
+    if seen is None:
+        lost = result_of(step).fault
+        reason = lost.detail if lost else "what the look saw is not recorded"
+        raise Ended(Finish(status=Status.FAILED, reason=reason))
+    return seen
 
 
 def result_of(step: Step) -> Result:

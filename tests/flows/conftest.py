@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,13 @@ class Api:
         """Press the UI's cancel button."""
         body = {"state": {"type": "CANCELLING"}, "force": False}
         self.post(f"flow_runs/{flow_run}/set_state", body)
+
+    def until(self, true: Callable[[], bool], seconds: float) -> None:
+        """Wait for what the server will say in a while."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"not so after {seconds} s"
+            time.sleep(0.5)
 
     def wait_final(self, flow_run: str, seconds: float = 300) -> dict[str, Any]:
         """Wait for a flow run's end."""

@@ -38,6 +38,11 @@ def test_an_applied_patch_of_the_running_kernel_covers_it() -> None:
     assert live_patch(said(), RUNNING) == LivePatch(state="applied")
 
 
+def test_fixes_told_as_one_text_are_no_open_fixes() -> None:
+    patch = {"State": "applied", "CheckState": "checked", "Fixes": "* cve-2024-1086"}
+    assert live_patch(said(Livepatch=patch), RUNNING) == LivePatch(state="applied")
+
+
 def test_without_the_client_there_is_no_live_patch() -> None:
     assert live_patch(said(status=127), RUNNING) is None
     assert live_patch(Transcript({}), RUNNING) is None

@@ -54,7 +54,10 @@ def _state(entry: dict[str, Any]) -> str:
         return f"not covered: the kernel is {entry.get('Supported') or 'of unknown support'}"
     if patch.get("CheckState") not in {None, "checked"}:
         return f"not covered: the last check says {patch.get('CheckState')}"
-    open_fixes = [f for f in patch.get("Fixes") or [] if not (f or {}).get("Patched", False)]
-    if open_fixes:
-        return f"not covered: {len(open_fixes)} fixes are not patched in"
+    # Old clients write the fixes as one text, which says nothing about single ones.
+    fixes = patch.get("Fixes")
+    listed = [fix for fix in fixes if isinstance(fix, dict)] if isinstance(fixes, list) else []
+    missing = [fix for fix in listed if not fix.get("Patched", False)]
+    if missing:
+        return f"not covered: {len(missing)} fixes are not patched in"
     return str(patch.get("State") or "unknown")

@@ -1,0 +1,56 @@
+"""A fleet too large for a task run a machine: batches, bounded, and nothing lost on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from flows.patch import patch
+from patchyard.domain.outcome import Status
+from patchyard.settings import settings
+from patchyard.testing.simulated import SimulatedYard, machines
+from tests.flows.conftest import Api
+
+pytestmark = pytest.mark.slow
+MACHINES = 100
+BATCHES = 50
+GROUPS = {"simulated": {"policy": {"stable_seconds": 0}}}
+
+
+def test_a_large_fleet_is_patched_in_batches_and_each_machine_is_told(
+    tmp_path: Path, api: Api
+) -> None:
+    with SimulatedYard(tmp_path / "yard", machines(MACHINES), groups=GROUPS) as yard:
+        report = patch(
+            inventory=str(yard.inventory), dry_run=False, waves=["rest"], slots=20, resume="never"
+        )
+        assert not yard.refused()
+    assert Counter(machine.status for machine in report.machines) == {Status.SUCCEEDED: MACHINES}
+    names = task_runs_of(api, report.flow_run_id)
+    assert Counter(name.split()[0] for name in names) == {"assess": BATCHES, "patch": BATCHES}
+    assert "assess 2 machines, sim-0001 to sim-0002" in names
+    log = (settings().home / "runs" / report.run_id / "run.log").read_text().splitlines()
+    assert len(lines_of(api, report.flow_run_id)) <= min(2050, len(log) + 50)
+
+
+def task_runs_of(api: Api, flow_run: str) -> list[str]:
+    query = {"flow_runs": {"id": {"any_": [flow_run]}}}
+    # The server records what it was told some seconds later.
+    api.until(lambda: api.post("task_runs/count", query) == 2 * BATCHES, 120)
+    return [row["name"] for row in api.post("task_runs/filter", {**query, "limit": 200})]
+
+
+def lines_of(api: Api, flow_run: str) -> list[str]:
+    lines: list[str] = []
+    while True:
+        query = {
+            "logs": {"flow_run_id": {"any_": [flow_run]}},
+            "offset": len(lines),
+            "limit": 200,
+        }
+        page = [row["message"] for row in api.post("logs/filter", query)]
+        lines += page
+        if not page:
+            return lines
