@@ -23,7 +23,7 @@ from patchyard.errors import (
 )
 from patchyard.templates import render
 from patchyard.transcript import Section, Transcript, parse
-from patchyard.transports.base import Completed
+from patchyard.transports.base import Completed, Parameters
 
 Kind = Literal["read", "change"]
 
@@ -57,12 +57,14 @@ class Job:
     """A script to run on a machine, as root, under an id that is its own for ever.
 
     A `change` waits for no other change and survives a reboot in the machine's memory; a `read`
-    works with a full disk too, and is forgotten with a reboot.
+    works with a full disk too, and is forgotten with a reboot. `parameters` are a PowerShell
+    script's values.
     """
 
     id: str
     kind: Kind
     script: str
+    parameters: Parameters | None = None
 
     def __post_init__(self) -> None:
         if not JOB_ID.match(self.id) or self.id in {".", ".."}:
@@ -94,7 +96,9 @@ class JobState:
 class Runner(Protocol):
     """Whatever runs a script on a machine: a transport, or a link."""
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
         """Run a script as `Transport.run` does."""
         ...
 

@@ -39,6 +39,7 @@ from patchyard.managers import manager_for
 from patchyard.operations import Bench
 from patchyard.questions import ask, settle
 from patchyard.store import Store
+from patchyard.systems import system_for
 from patchyard.transports import open_transport
 
 SOON = timedelta(seconds=60)
@@ -65,6 +66,7 @@ class Workshop:
         """Return the bench for one machine, over an open link."""
         return Bench(
             machine=machine,
+            system=system_for(machine),
             manager=manager_for(machine),
             link=link,
             run_id=self.run_id,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from patchyard._job_calls import (
-    POLL_WAIT,
     Job,
     JobBusy,
     JobOrphaned,
@@ -20,11 +19,10 @@ from patchyard._job_calls import (
     Runner,
     State,
     new_token,
-    poll,
-    start,
 )
 from patchyard.errors import MachineError, ScriptFailed, TimedOut, Unreachable
 from patchyard.link import Link, pauses
+from patchyard.systems.base import POLL_WAIT, System
 
 __all__ = [
     "Finished",
@@ -35,9 +33,7 @@ __all__ = [
     "Kind",
     "Runner",
     "State",
-    "poll",
     "run_job",
-    "start",
 ]
 
 BUSY = "75"
@@ -59,10 +55,11 @@ class Finished:
         return not self.started_here
 
 
-def run_job(
+def run_job(  # noqa: PLR0913 - what is waited for, and how; the last three have defaults
     link: Link,
     job: Job,
     *,
+    system: System,
     deadline: datetime,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
@@ -82,7 +79,7 @@ def run_job(
         MachineError: the link failed in a way that waiting does not mend.
     """
     _reach(link, until=min(deadline, clock() + patience), clock=clock, sleep=sleep)
-    following = _Following(link, job, deadline, clock, sleep, on_progress, poll_wait)
+    following = _Following(link, job, system, deadline, clock, sleep, on_progress, poll_wait)
     return following.run()
 
 
@@ -110,6 +107,7 @@ def _reach(
 class _Following:
     link: Link
     job: Job
+    system: System
     deadline: datetime
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -141,10 +139,12 @@ class _Following:
             starting = seen.state == State.ABSENT
 
     def _start(self) -> JobState:
-        return start(self.link, self.job, wait=self._wait(), token=self.token)
+        return self.system.start(self.link, self.job, wait=self._wait(), token=self.token)
 
     def _poll(self) -> JobState:
-        return poll(self.link, self.job.id, self.job.kind, wait=self._wait(), token=self.token)
+        return self.system.poll(
+            self.link, self.job.id, self.job.kind, wait=self._wait(), token=self.token
+        )
 
     def _wait(self) -> timedelta:
         left = self.deadline - self.clock()

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from patchyard.errors import Unreachable
-from patchyard.transports.base import Completed, Transport
+from patchyard.transports.base import Completed, Parameters, Transport
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
@@ -46,7 +46,9 @@ class Link:
         if self._transport is None:
             self._transport = self._connect()
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
         """Run a script as `Transport.run` does. A lost link is dropped; nothing is repeated.
 
         Raises:
@@ -55,7 +57,7 @@ class Link:
         self.open()
         assert self._transport is not None  # noqa: S101 - open() has set it
         try:
-            return self._transport.run(script, timeout=timeout)
+            return self._transport.run(script, timeout=timeout, parameters=parameters)
         except Unreachable:
             self.close()
             raise

@@ -19,11 +19,11 @@ from patchyard.domain.record import RebootOutcome, Result
 from patchyard.domain.restore import PackageVersion, RestorePoint
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
-from patchyard.errors import MachineError, MalformedOutput, TimedOut, Unreachable
+from patchyard.errors import MachineError, TimedOut, Unreachable
 from patchyard.link import Link
 from patchyard.managers.base import PackageManager
-from patchyard.templates import render
-from patchyard.transcript import Transcript, parse
+from patchyard.systems.base import System
+from patchyard.transcript import Transcript
 
 READ_LIMIT = timedelta(minutes=10)
 """How long one question to a machine may take, repository refresh included."""
@@ -37,9 +37,10 @@ RESTART_LIMIT = timedelta(minutes=10)
 REBOOT_POLL_SECONDS = 2.0
 """Time between two looks for a machine that reboots."""
 
-LONGEST_JOB_ID = 100
+BOOT_ANSWER = timedelta(seconds=20)
+"""How long a machine may take to say which boot it is in."""
 
-BOOT_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+LONGEST_JOB_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Bench:
     """One machine under work: its link, its package manager, and the run's clock and secret."""
 
     machine: Machine
+    system: System
     manager: PackageManager
     link: Link
     run_id: str
@@ -76,7 +78,7 @@ def assess(bench: Bench, key: str, *, refresh: bool) -> Assessment:
     transcript = _read(
         bench,
         key,
-        f"{bench.manager.name}/assess.sh.j2",
+        f"{bench.manager.name}/assess",
         refresh=refresh,
         lock_seconds=bench.machine.policy.lock_seconds,
         refresh_seconds=REFRESH_SECONDS,
@@ -90,7 +92,7 @@ def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
         bench,
         action.key,
         deadline,
-        f"{bench.manager.name}/restore_point.sh.j2",
+        f"{bench.manager.name}/restore_point",
         folder=action.folder,
         packages=_plain(action.packages),
     )
@@ -99,7 +101,7 @@ def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
 
 def repair(bench: Bench, key: str, deadline: datetime) -> Transaction:
     """Bring an interrupted package database to an end."""
-    transcript = _change(bench, key, deadline, f"{bench.manager.name}/repair.sh.j2")
+    transcript = _change(bench, key, deadline, f"{bench.manager.name}/repair")
     return bench.manager.parse_transaction(transcript)
 
 
@@ -109,7 +111,7 @@ def install(bench: Bench, action: Install, deadline: datetime) -> Transaction:
         bench,
         action.key,
         deadline,
-        f"{bench.manager.name}/install.sh.j2",
+        f"{bench.manager.name}/install",
         updates=_plain(action.packages),
         conffiles=bench.machine.policy.conffiles,
         lock_seconds=bench.machine.policy.lock_seconds,
@@ -123,7 +125,7 @@ def undo(bench: Bench, action: Undo, deadline: datetime) -> Transaction:
         bench,
         action.key,
         deadline,
-        f"{bench.manager.name}/undo.sh.j2",
+        f"{bench.manager.name}/undo",
         folder=action.folder,
         install=_plain(action.packages),
         remove=action.remove,
@@ -136,7 +138,9 @@ def undo(bench: Bench, action: Undo, deadline: datetime) -> Transaction:
 def restart(bench: Bench, key: str, services: tuple[str, ...]) -> str:
     """Restart services. Answers what went wrong, in words; empty where nothing did."""
     deadline = bench.clock() + RESTART_LIMIT
-    transcript = _change(bench, key, deadline, "linux/restart_services.sh.j2", units=services)
+    transcript = _change(
+        bench, key, deadline, f"{bench.system.name}/restart_services", units=services
+    )
     failed = [
         f"{section.name}: {(section.stderr or section.stdout).strip()[:200]}"
         for section in transcript.sections.values()
@@ -153,7 +157,7 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     """
     seen = _boot_id(bench)
     if seen == action.boot_id:
-        _change(bench, action.key, deadline, "linux/reboot.sh.j2", delay_seconds=2)
+        _change(bench, action.key, deadline, f"{bench.system.name}/reboot", delay_seconds=2)
         bench.link.close()
     detail = "no answer since the reboot was asked for"
     while True:
@@ -181,15 +185,11 @@ def _probe(bench: Bench, detail: str) -> tuple[str, str]:
 
 def _boot_id(bench: Bench) -> str:
     """Ask for the boot id of a machine that has finished starting; empty while it has not."""
-    job_id = bench.job_id("boot")
-    nonce = bench.nonce(job_id)
-    script = render("linux/boot_probe.sh.j2", nonce=nonce)
-    done = bench.link.run(script, timeout=timedelta(seconds=20))
-    transcript = parse(done.stdout, nonce)
-    boot_id = transcript["boot_id"].require().strip()
-    if not BOOT_ID.match(boot_id):
-        raise MalformedOutput(f"{boot_id[:60]!r} is no boot id")
-    return "" if transcript["starting"].status == 0 else boot_id
+    nonce = bench.nonce(bench.job_id("boot"))
+    script = bench.system.script(f"{bench.system.name}/boot_probe", nonce, {})
+    done = bench.link.run(script.text, timeout=BOOT_ANSWER, parameters=script.parameters)
+    boot = bench.system.parse_boot(bench.system.read(done.stdout, nonce))
+    return boot.id if boot.ready else ""
 
 
 def _plain(packages: Iterable[PackageVersion]) -> list[dict[str, str]]:
@@ -221,16 +221,17 @@ def _run(
     bench: Bench, job: jobs.Job, deadline: datetime, template: str, values: dict[str, object]
 ) -> Transcript:
     nonce = bench.nonce(job.id)
-    script = render(template, nonce=nonce, **values)
+    script = bench.system.script(template, nonce, values)
     done = jobs.run_job(
         bench.link,
-        jobs.Job(job.id, job.kind, script),
+        jobs.Job(job.id, job.kind, script.text, script.parameters),
+        system=bench.system,
         deadline=deadline,
         clock=bench.clock,
         sleep=bench.sleep,
         on_progress=bench.progress,
     )
-    return parse(done.output, nonce)
+    return bench.system.read(done.output, nonce)
 
 
 __all__ = [

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from patchyard import _job_calls, jobs
+from patchyard._job_calls import poll, start
 from patchyard.errors import (
     MachineError,
     ProtocolError,
@@ -22,9 +23,10 @@ from patchyard.errors import (
     TimedOut,
     Unreachable,
 )
-from patchyard.jobs import Finished, Job, JobBusy, JobOrphaned, State, poll, run_job, start
+from patchyard.jobs import Finished, Job, JobBusy, JobOrphaned, State, run_job
 from patchyard.link import Link
-from patchyard.transports import Completed
+from patchyard.systems.linux import SYSTEM
+from patchyard.transports import Completed, Parameters
 from tests.sshd import Sshd
 
 SOON = timedelta(seconds=15)
@@ -56,6 +58,7 @@ def follow(link: Link, job: Job, *, seconds: float = 20, wait: float = 5) -> Fin
     return run_job(
         link,
         job,
+        system=SYSTEM,
         deadline=clock() + timedelta(seconds=seconds),
         clock=clock,
         sleep=time.sleep,
@@ -196,6 +199,7 @@ def test_a_machine_that_is_not_reached_is_given_up_after_patience(tmp_path: Path
         run_job(
             link,
             Job("x", "read", "true"),
+            system=SYSTEM,
             deadline=clock() + timedelta(hours=1),
             clock=clock,
             sleep=time.sleep,
@@ -292,6 +296,7 @@ def test_progress_is_told_while_the_job_runs(link: Link, name: str) -> None:
     run_job(
         link,
         Job(name, "change", script),
+        system=SYSTEM,
         deadline=clock() + SOON,
         clock=clock,
         sleep=time.sleep,
@@ -369,7 +374,10 @@ def test_a_link_connects_lazily_and_anew_after_a_loss() -> None:
             self.fail = fail
             self.closed = False
 
-        def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+        def run(
+            self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+        ) -> Completed:
+            assert parameters is None
             if self.fail:
                 raise Unreachable("gone")
             return Completed(0, script, str(timeout))

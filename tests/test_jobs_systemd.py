@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from patchyard._job_calls import poll, start
 from patchyard.domain.inventory import Inventory
 from patchyard.errors import PrivilegeRefused, ScriptFailed
-from patchyard.jobs import Finished, Job, JobBusy, JobOrphaned, Kind, State, poll, run_job, start
+from patchyard.jobs import Finished, Job, JobBusy, JobOrphaned, Kind, State, run_job
 from patchyard.link import Link
 from patchyard.providers import load_inventory
+from patchyard.systems.linux import SYSTEM
 from patchyard.transports import open_transport
 from tests.yard import faults
 from tests.yard.box import YardError
@@ -62,7 +64,7 @@ def clock() -> datetime:
 
 def follow(link: Link, job: Job, *, seconds: float = 60) -> Finished:
     deadline = clock() + timedelta(seconds=seconds)
-    return run_job(link, job, deadline=deadline, clock=clock, sleep=time.sleep)
+    return run_job(link, job, system=SYSTEM, deadline=deadline, clock=clock, sleep=time.sleep)
 
 
 def begin(link: Link, job: Job) -> None:

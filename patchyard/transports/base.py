@@ -5,7 +5,7 @@ A transport's module ends in `TRANSPORT = TransportSpec(...)`; its name is what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -13,6 +13,9 @@ from typing import Protocol
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.errors import MachineError
 from patchyard.registry import load
+
+Parameters = Mapping[str, object]
+"""Values for a PowerShell script; they travel as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,27 @@ class Completed:
     stderr: str
 
 
+def refuse(parameters: Parameters | None) -> None:
+    """Raise ValueError where a shell script was given values beside its text."""
+    if parameters is not None:
+        raise ValueError("a shell script has its values in its text")
+
+
 class Transport(Protocol):
     """An open link to one machine. One thread uses it at a time."""
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
-        """Run a POSIX shell script as the login user and wait for its end.
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
+        """Run a script as the login user and wait for its end.
 
-        The script may call the shell function `root COMMAND [ARGUMENT ...]`, which the
-        transport defines: it runs one command as root in the way the connection allows.
+        SSH and local run a POSIX shell script, which has its values in its text. It may call the
+        shell function `root COMMAND [ARGUMENT ...]`, which the transport defines: it runs one
+        command as root in the way the connection allows. WinRM runs a PowerShell script, whose
+        text never changes: it finds its values in `$Parameters`.
 
         Raises:
+            ValueError: values were given to a shell script.
             TimedOut: no end within `timeout`; the script may still be running.
             Unreachable: the link was lost; the script may still be running.
             PrivilegeRefused: `root` was asked and the account may not.

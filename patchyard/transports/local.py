@@ -19,7 +19,7 @@ from patchyard.errors import (
 )
 from patchyard.secrets import resolve
 from patchyard.transports._envelope import SHELL, Envelope, Sudo
-from patchyard.transports.base import Completed, TransportSpec
+from patchyard.transports.base import Completed, Parameters, TransportSpec, refuse
 
 
 class LocalTransport:
@@ -30,15 +30,19 @@ class LocalTransport:
         self._sudo = sudo
         self._running: subprocess.Popen[bytes] | None = None
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
         """Run a POSIX shell script as the controller's user and wait for its end.
 
         Raises:
+            ValueError: values were given beside the script.
             TimedOut: no end within `timeout`; what the script had started is ended.
             Unreachable: the link was closed meanwhile.
             PrivilegeRefused: `root` was asked and the account may not.
             ProtocolError: there is no shell.
         """
+        refuse(parameters)
         envelope = Envelope.seal(script, machine=self._name, sudo=self._sudo)
         with self._start() as shell:
             self._running = shell

@@ -18,7 +18,7 @@ from patchyard.transports._ssh_channel import LIMIT, TooMuch, converse
 from patchyard.transports._ssh_keys import secret
 from patchyard.transports._ssh_session import TRANSPORT_ERRORS, Session
 from patchyard.transports._wire import dial
-from patchyard.transports.base import Completed, TransportSpec
+from patchyard.transports.base import Completed, Parameters, TransportSpec, refuse
 
 
 class SshTransport:
@@ -33,15 +33,19 @@ class SshTransport:
     def _place(self) -> str:
         return self._sessions[-1].hop.label
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
         """Run a POSIX shell script as the login user and wait for its end.
 
         Raises:
+            ValueError: values were given beside the script.
             TimedOut: no end within `timeout`. The link stays open, the script may still run.
             Unreachable: the link was lost; the script may still run.
             PrivilegeRefused: `root` was asked and the account may not.
             ProtocolError: no shell came up, or it printed without end.
         """
+        refuse(parameters)
         envelope = Envelope.seal(script, machine=self._place, sudo=self._sudo)
         with self._classified(timeout):
             said = converse(

@@ -13,6 +13,7 @@ from patchyard.link import Link
 from patchyard.managers import manager_for
 from patchyard.operations import Bench
 from patchyard.providers import load_inventory
+from patchyard.systems import system_for
 from patchyard.testing.simulated import SimulatedMachine, SimulatedYard, machines
 from patchyard.transports import open_transport
 from patchyard.transports.base import Completed
@@ -44,6 +45,7 @@ class Workplace:
         with self.link(name) as link:
             yield Bench(
                 machine=machine,
+                system=system_for(machine),
                 manager=manager_for(machine),
                 link=link,
                 run_id=f"run{self._runs}",

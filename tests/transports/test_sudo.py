@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from patchyard import jobs
+from patchyard._job_calls import start
 from patchyard.errors import PrivilegeRefused
 from patchyard.jobs import Job, State
 from patchyard.transports import Transport
@@ -148,7 +148,7 @@ def test_the_documented_rules_allow_jobs_and_nothing_else(
     try:
         for kind in ("read", "change"):
             job = Job(f"{account.name}-{kind}", kind, 'id -un; echo "$HOME 100%"')
-            seen = jobs.start(link, job, wait=SOON)
+            seen = start(link, job, wait=SOON)
             assert (seen.state, seen.exit_status) == (State.FINISHED, 0)
             assert seen.output.splitlines()[0] == "root"
         for command in (
