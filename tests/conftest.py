@@ -40,6 +40,8 @@ def free_port() -> int:
 def prefect_server() -> Iterator[str]:
     """A real Prefect server with a new database, ended with the session. Yields its API's URL."""
     # Imported late: Prefect reads its settings from the environment made above.
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+
     from flows import server  # noqa: PLC0415
 
     os.environ["PATCHYARD_PREFECT_PORT"] = str(free_port())
@@ -47,5 +49,7 @@ def prefect_server() -> Iterator[str]:
     try:
         yield url
     finally:
+        # Log lines still on their way would be told as lost when the interpreter ends.
+        APILogHandler().flush()
         server.stop()
         os.environ.pop("PATCHYARD_PREFECT_PORT")

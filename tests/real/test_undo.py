@@ -49,6 +49,34 @@ def test_a_version_that_no_repository_has_any_more_is_kept_on_the_machine_first(
     before = box.packages()
     first = run_patch(yard, classifications=[], include=["yard-gone"])
     assert box.packages()["yard-gone:all"] == "2.0"
+    assert box.read_file(faults.GONE_FILE) == "the new one\n"
     report = rollback(run_id=first.run_id, dry_run=False)
     assert of(report, "box-1").status == Status.ROLLED_BACK, of(report, "box-1").reason
     assert box.packages() == before
+    assert box.read_file(faults.GONE_FILE) == "the old one\n"
+
+
+def test_where_undo_is_demanded_a_machine_without_it_is_refused_and_left_alone(
+    make_yard: MakeYard,
+) -> None:
+    yard = make_yard(MachineSpec("box-1", groups=("yard",)), policy={"undo": "required"})
+    box = yard["box-1"]
+    faults.vanished_version(box)
+    faults.divert(box, faults.GONE_FILE)
+    before, log = box.packages(), box.read_file("/var/log/dpkg.log")
+    told = of(run_patch(yard, classifications=[], include=["yard-gone"]), "box-1")
+    assert told.status == Status.REFUSED
+    assert "undo is not possible: yard-gone:all 1.0" in told.reason
+    assert box.packages() == before
+    assert box.read_file("/var/log/dpkg.log") == log
+
+
+def test_a_rollback_that_is_only_tried_out_says_what_would_go_back_and_changes_nothing(
+    machine: tuple[Yard, Machine],
+) -> None:
+    yard, box = machine
+    faults.slow_package(box, 0)
+    first = run_patch(yard, classifications=[], include=["yard-slow"])
+    report = rollback(run_id=first.run_id)
+    assert report.dry_run
+    assert box.packages()["yard-slow:all"] == "2.0"

@@ -13,6 +13,8 @@ from tests.yard.debs import Deb, Repository
 from tests.yard.machine import Machine
 from tests.yard.spec import Reach
 
+GONE_FILE = "/usr/share/yard-gone"
+"""The one file of the version that no repository has any more."""
 BALLAST = "/var/lib/yard-ballast"
 SECURITY_LIST = "/etc/apt/sources.list.d/security.list"
 LOCK_HOLDER = "yard-lock-holder"
@@ -141,12 +143,18 @@ def slow_package(machine: Machine, seconds: int) -> Deb:
 
 def vanished_version(machine: Machine) -> Deb:
     """Offer an update from a version that no repository has any more."""
-    old, new = Deb("yard-gone", "1.0"), Deb("yard-gone", "2.0")
+    old = Deb("yard-gone", "1.0", files={GONE_FILE: "the old one\n"})
+    new = Deb("yard-gone", "2.0", files={GONE_FILE: "the new one\n"})
     _installed_then_offered(machine, old, new)
     repository = Repository(machine)
     repository.withdraw(old)
     repository.update()
     return new
+
+
+def divert(machine: Machine, path: str) -> None:
+    """Divert a package's file, as another package would: it cannot be rebuilt from its files."""
+    machine.exec(["dpkg-divert", "--add", "--rename", "--divert", f"{path}.diverted", path])
 
 
 def failing_package(machine: Machine) -> Deb:
