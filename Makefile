@@ -17,7 +17,7 @@ setup: .venv/.ready  ## Make the environment from the lock file
 	@scripts/setup "$(PYTHON)"
 
 demo: setup $(PREFECT_HOME)  ## Patch a yard of real machines (root), or a simulated one
-	@$(BIN)/python -m demo
+	@PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=ERROR $(BIN)/python -m demo
 
 $(PREFECT_HOME):
 	@mkdir -p $@

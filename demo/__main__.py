@@ -6,7 +6,9 @@ import argparse
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from demo.judge import judge
@@ -36,12 +38,24 @@ def main() -> int:
     parser.add_argument("--down", action="store_true", help="end the machines and the server")
     if parser.parse_args().down:
         return down()
-    logging.getLogger("prefect").setLevel(logging.WARNING)
+    logging.getLogger("prefect.flow_runs").addHandler(Progress())
     missing = box.probe()
     if missing:
         say(f"No real machines here: {missing}. Patching a simulated yard instead.")
         return run_simulated(SIMULATED, say, conclude)
     return run_real()
+
+
+class Progress(logging.Handler):
+    """Shows a run's log lines as they come: when, which machine, what."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line of a run; Prefect's own lines are for its page."""
+        run, *parts = record.getMessage().split(" | ")
+        if "-" in run and len(parts) > 1:
+            machine, *what = parts if len(parts) > 2 else ["", *parts]  # noqa: PLR2004 - with one
+            told = " ".join(what).removesuffix(" started")
+            say(f"  {datetime.now(UTC):%H:%M:%S}  {machine:8} {textwrap.shorten(told, 80)}")
 
 
 def run_real() -> int:

@@ -116,7 +116,7 @@ class Window:
             )
             self._artifact = made if isinstance(made, UUID) else None
         self._shown_at = 0.0
-        self.say("", phase, f"{total} machines")
+        self.say("", phase, f"{total} machine{'' if total == 1 else 's'}")
 
     def progress(self) -> None:
         """Show how far the phase is, and the table of every wave that has ended."""

@@ -41,7 +41,8 @@ SPECS = (
 )
 NGINX = {"systemd_unit": {"unit": "nginx.service"}}
 GROUPS: dict[str, dict[str, Any]] = {
-    "yard": {},
+    # The application that fails does so at once, so nobody need wait long for it to recover.
+    "yard": {"policy": {"check_seconds": 20}},
     "web": {"checks": [NGINX, {"http": {"url": "http://{address}/"}}]},
     "bastion": {"checks": [{"systemd_unit": {"unit": "ssh.service"}}]},
     "db": {"checks": [NGINX]},
