@@ -29,6 +29,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
+from patchyard.fleet import ENDED
 from patchyard.reporting import render_markdown, write_report
 from patchyard.runs import Run
 
@@ -90,7 +91,7 @@ class Window:
             self._log.log(logging.INFO, line)
         elif spent == LOG_LINES:
             self._log.warning("further lines are in %s only", self._run.folder / "run.log")
-        if step == "verdict":
+        if step == ENDED:
             self._tell(machine, text)
 
     def _tell(self, machine: str, text: str) -> None:

@@ -21,6 +21,9 @@ from patchyard.execution import carry_out
 from patchyard.runs import OWNER_TTL, Run, proven_dead
 from patchyard.store import HeldBy
 
+ENDED = "ended"
+"""The step under which a machine's verdict is told."""
+
 BEFORE = "before"
 """The phase under which the assessment that a plan is made from is kept."""
 
@@ -53,7 +56,7 @@ def work_on(run: Run, name: str) -> None:
         finish = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         refused = None
     run.store.set_machine(run.id, name, finish.status, finish.reason, run.clock())
-    run.say(name, "verdict", f"{finish.status}: {finish.reason}")
+    run.say(name, ENDED, f"{finish.status}: {finish.reason}")
     if refused is None:
         _release(run, name)
     run.changed.set()
