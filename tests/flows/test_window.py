@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flows.patch import patch
 from patchyard.testing.simulated import Fault, SimulatedMachine, SimulatedYard
@@ -44,7 +45,7 @@ def test_events_tell_of_the_machines_that_need_a_person(tmp_path: Path, api: Api
     assert float(ours[f"{inventory}-patch-progress"]["data"]) == 100.0
 
 
-def events_of(api: Api) -> list[dict[str, dict[str, str]]]:
+def events_of(api: Api) -> list[dict[str, Any]]:
     query = {"filter": {"event": {"prefix": ["patchyard.machine."]}}, "limit": 50}
-    found: list[dict[str, dict[str, str]]] = api.post("events/filter", query)["events"]
+    found: list[dict[str, Any]] = api.post("events/filter", query)["events"]
     return [event for event in found if "bad-1" in str(event) or "good-1" in str(event)]
