@@ -52,8 +52,23 @@ class PatchParameters(Parameters):
     dry_run: bool = _field(
         True, 2, "Dry run", "Assess and plan only. Nothing is installed while this is on."
     )
-    classifications: list[Literal["Critical", "Security", "Other"]] = _field(
-        ["Critical", "Security"], 3, "Classifications", "Classes of updates to install."
+    classifications: list[
+        Literal[
+            "Critical",
+            "Security",
+            "Other",
+            "UpdateRollUp",
+            "FeaturePack",
+            "ServicePack",
+            "Definition",
+            "Tools",
+            "Updates",
+        ]
+    ] = _field(
+        ["Critical", "Security"],
+        3,
+        "Classifications",
+        "Classes of updates to install; Linux has the first three, Windows all but Other.",
     )
     include: list[str] = _field(
         [], 4, "Include", "Also install packages by these masks, such as nginx* or curl=7.88*."
@@ -63,6 +78,9 @@ class PatchParameters(Parameters):
     )
     reboot: Literal["if_required", "never", "always"] = _field(
         "if_required", 6, "Reboot", "What may be done where a reboot is owed."
+    )
+    hotpatch_only: bool = _field(
+        False, 15, "Hotpatches only", "Where a system has hotpatches: install nothing else."
     )
     waves: list[str] = _field(
         ["1", "25%", "rest"],

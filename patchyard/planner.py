@@ -46,6 +46,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
         classifications=frozenset(Classification(name) for name in parameters.classifications),
         include=tuple(parameters.include),
         exclude=tuple(parameters.exclude),
+        hotpatch_only=parameters.hotpatch_only,
     )
     names = select_machines(run)
     seen = run.store.assessments(run.id, BEFORE)

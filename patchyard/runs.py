@@ -42,6 +42,7 @@ CHOICE = (
     "classifications",
     "include",
     "exclude",
+    "hotpatch_only",
     "waves",
     "run_id",
     "machines",

@@ -143,7 +143,7 @@ def _path(run: MachineRun, after: Assessment | None) -> tuple[str, str]:
         return str(PathKind.RESTART_SERVICES), taken.reason
     if after is None:
         return "", ""
-    path = choose_path(after, run.reboot, changed=_tried(run))
+    path = choose_path(after, run.reboot, changed=_tried(run), hotpatched=run.hotpatched)
     return str(path.kind), path.reason
 
 
@@ -229,7 +229,9 @@ def _step(step: Step) -> StepReport:
 def _title(action: Action) -> str:
     title = _TITLES[type(action)]
     match action:
-        case Install() | Undo() | Keep():
+        case Keep():
+            return f"{title} ({len(action.packages) or len(action.coming)} packages)"
+        case Install() | Undo():
             return f"{title} ({len(action.packages)} packages)"
         case RestartServices():
             return f"{title}: {', '.join(action.services)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from patchyard.domain.outcome import Status
-from patchyard.domain.restore import PackageVersion
+from patchyard.domain.restore import Kept, PackageVersion
 from patchyard.domain.value import Value
 
 
@@ -29,12 +29,17 @@ class Ask(Value):
 
 
 class Keep(Value):
-    """Make a restore point: keep the present versions of these packages on the machine."""
+    """Make a restore point: keep the present versions of these packages on the machine.
+
+    `coming` is what the run is going to install: where an update is a thing of its own, the way
+    back is to remove it, and whether that can be done is to be known before.
+    """
 
     kind: Literal["keep"] = "keep"
     key: str
     folder: str
     packages: tuple[PackageVersion, ...]
+    coming: tuple[PackageVersion, ...] = ()
 
 
 class Repair(Value):
@@ -78,13 +83,17 @@ class Verify(Value):
 
 
 class Undo(Value):
-    """Go back to exactly these versions and remove what was added, from the restore point."""
+    """Go back to exactly these versions and remove what was added, from the restore point.
+
+    `kept` is what the restore point said of each way back.
+    """
 
     kind: Literal["undo"] = "undo"
     key: str
     folder: str
     packages: tuple[PackageVersion, ...]
     remove: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 Action = Annotated[

@@ -90,7 +90,7 @@ def _new(planned: MachinePlan, offered: Mapping[str, Update]) -> Iterator[Drift]
     left_out = {f"{item.name}:{item.architecture}": item for item in planned.left_out}
     for key, update in offered.items():
         before = left_out.get(key)
-        if key in taken or not update.installed:
+        if key in taken or not (update.installed or update.by_itself):
             continue
         if before is None:
             text = f"{update.name}: {update.candidate} came up after the plan was frozen"

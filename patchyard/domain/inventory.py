@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from patchyard.domain.credential import CredentialReference
 from patchyard.domain.value import Value
+from patchyard.domain.winrm import Winrm
 
 Scalar = str | int | float | bool
 
@@ -27,6 +29,7 @@ Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:\[][A-Za-z0-9_.:%\[\]-]{0,
 _User = Annotated[str, Field(pattern=r"^[^\s\-'\"`$;&|<>(){}][^\s'\"`$;&|<>(){}]{0,127}$")]
 
 _DEFAULT_PORTS = {"ssh": 22, "winrm": 5986, "local": 0}
+_WINRM_OVER_HTTP = 5985
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """The name of a machine."""
 
@@ -146,6 +149,7 @@ class Connection(Value):
         15, ge=0, le=600, description="Seconds between keep-alives; 0 for none."
     )
     timeouts: Timeouts = Field(Timeouts(), description="Limits of the connection's phases.")
+    winrm: Winrm = Field(Winrm(), description="How WinRM is spoken; for transport winrm.")
 
     @field_validator("jump", mode="before")
     @classmethod
@@ -169,7 +173,11 @@ class Connection(Value):
     @property
     def effective_port(self) -> int:
         """The port, or the usual one of the transport; 0 for local."""
-        return self.port if self.port is not None else _DEFAULT_PORTS[self.transport]
+        if self.port is not None:
+            return self.port
+        if self.transport == "winrm" and self.winrm.scheme == "http":
+            return _WINRM_OVER_HTTP
+        return _DEFAULT_PORTS[self.transport]
 
     def contradictions(self) -> tuple[Contradiction, ...]:
         """Return what does not fit together.
@@ -181,7 +189,17 @@ class Connection(Value):
             found.append(_SUDO_WITHOUT_REFERENCE)
         if self.jump and self.proxy_command is not None:
             found.append(_TWO_WAYS)
+        if self.transport == "winrm":
+            found.extend(self._against_winrm())
         return tuple(found)
+
+    def _against_winrm(self) -> Iterator[Contradiction]:
+        if self.jump:
+            yield _WINRM_DIRECTLY
+        if self.proxy_command is not None:
+            yield replace(_WINRM_DIRECTLY, field="proxy_command", causes=("proxy_command",))
+        for field, message in self.winrm.contradictions():
+            yield Contradiction(f"winrm.{field}", message, ("winrm", "transport"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +221,12 @@ _TWO_WAYS = Contradiction(
     "cannot stand together with jump, inherited ones included; "
     "write jump: [] or proxy_command: null beside the one that holds",
     ("jump", "proxy_command"),
+)
+_WINRM_DIRECTLY = Contradiction(
+    "jump",
+    "cannot stand with transport winrm, inherited ones included: WinRM goes to the machine "
+    "directly; write jump: [] or proxy_command: null beside the transport",
+    ("jump",),
 )
 
 

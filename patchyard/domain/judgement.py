@@ -6,8 +6,9 @@ from patchyard.domain.actions import Finish
 from patchyard.domain.drift import still_to_install
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import Path, PathKind
+from patchyard.domain.plan import PlannedUpdate
 from patchyard.domain.record import MachineRun, Result
-from patchyard.domain.updates import Assessment
+from patchyard.domain.updates import BUILD, Assessment
 from patchyard.domain.value import Known
 
 
@@ -23,15 +24,36 @@ def judge(run: MachineRun, final: Assessment, owed: Path, trouble: str, health: 
     """
     missing = still_to_install(run.plan, final.packages)
     if missing:
-        names = ", ".join(update.name for update in missing)
-        reason = f"not installed: {names}" + (f" ({trouble})" if trouble else "")
-        return Finish(status=Status.FAILED, reason=reason)
-    warnings = _warnings(final, owed, health)
+        return Finish(status=Status.FAILED, reason=_why_missing(run, missing, trouble))
+    warnings = [*_hotpatch_doubts(run, final, owed), *_warnings(final, owed, health)]
     if warnings:
         return Finish(status=Status.COMPLETED_WITH_WARNINGS, reason="; ".join(warnings))
     count = len(run.plan.updates)
     reason = f"{count} updates installed, checks hold" if count else "nothing to install"
     return Finish(status=Status.SUCCEEDED, reason=reason)
+
+
+def _why_missing(run: MachineRun, missing: tuple[PlannedUpdate, ...], trouble: str) -> str:
+    """Tell those that were there and went again from those that never came."""
+    seen = [look.packages for look in run.assessments.values()]
+    gone = [u.name for u in missing if any(at.get(u.key) == u.to_version for at in seen)]
+    never = [u.name for u in missing if u.name not in gone]
+    told = [f"not installed: {', '.join(never)}" + (f" ({trouble})" if trouble else "")]
+    back = f"installed, and taken back by the machine itself: {', '.join(gone)}"
+    return "; ".join([*(told if never else []), *([back] if gone else [])])
+
+
+def _hotpatch_doubts(run: MachineRun, final: Assessment, owed: Path) -> list[str]:
+    """Say what speaks against hotpatches having taken effect without a reboot."""
+    if owed.kind != PathKind.HOTPATCH:
+        return []
+    wanted = {update.build for update in run.plan.updates if update.hotpatch and update.build}
+    build = final.packages.get(BUILD, "")
+    doubts = [f"the build is {build or 'unknown'}, not {want}" for want in wanted - {build}]
+    first = next((look.boot_id for look in run.assessments.values()), final.boot_id)
+    if first != final.boot_id:
+        doubts.append("the machine was rebooted by something else meanwhile")
+    return [f"installed, and a reboot may be pending: {doubt}" for doubt in doubts]
 
 
 def _warnings(final: Assessment, owed: Path, health: Result) -> list[str]:

@@ -67,6 +67,7 @@ WHY_NOTS: Mapping[WhyNot, str] = MappingProxyType(
         WhyNot.PHASED: "The distribution has not yet released it to this machine.",
         WhyNot.NEEDS_REMOVAL: "It would remove other packages.",
         WhyNot.KEPT_BACK: "The package manager keeps it back.",
+        WhyNot.NOT_HOTPATCH: "It may ask for a reboot, and only hotpatches were wanted.",
         WhyNot.ALREADY_INSTALLED: "It is installed already.",
     }
 )

@@ -8,6 +8,7 @@ from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Look, V
 from patchyard.domain.drift import still_to_install
 from patchyard.domain.judgement import judge, regressions, unhealthy
 from patchyard.domain.outcome import Status
+from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import PlannedUpdate
 from patchyard.domain.planning import split
 from patchyard.domain.procedure import (
@@ -15,6 +16,7 @@ from patchyard.domain.procedure import (
     Procedure,
     look_repaired,
     preflight,
+    reboot_now,
     result_of,
     seen_by,
     stop_on_fault,
@@ -28,17 +30,23 @@ from patchyard.domain.updates import Assessment
 SPLIT_LEVELS = 3
 """All at once, then tenths, then one by one."""
 
+ROUNDS = 4
+"""Rounds of installing with a reboot between them, where what is left waits for one.
+
+Google's OS Config allows five reboots a task: three between rounds, one before and one after them.
+"""
+
 
 def patch_procedure(run: MachineRun) -> Procedure:
     """Install the plan, make it effective, verify, and undo it where it made the machine worse."""
-    before = yield from preflight(run)
+    before = yield from _reboot_that_comes_first(run, (yield from preflight(run)))
     wanted = still_to_install(run.plan, before.packages)
     answers = yield Ask(key="checks-before")
     stop_on_fault(answers, touched=False)
     undoable, why_not = True, ""
     if wanted:
         undoable, why_not = yield from _restore_point(run, before, wanted)
-        after, trouble = yield from _install(run, before, wanted)
+        after, trouble = yield from _install(run, wanted)
     else:
         after, trouble = before, ""
     changed = after.packages != before.packages
@@ -65,7 +73,12 @@ def _restore_point(
         for update in wanted
         if update.key in before.packages
     )
-    step = yield Keep(key="restore-point", folder=run.restore_folder, packages=packages)
+    step = yield Keep(
+        key="restore-point",
+        folder=run.restore_folder,
+        packages=packages,
+        coming=tuple(PackageVersion.of(update.key, update.to_version) for update in wanted),
+    )
     why_not = _not_kept(result_of(step))
     if why_not and run.policy.undo == "required":
         reason = f"the undo policy is required and undo is not possible: {why_not}"
@@ -83,24 +96,65 @@ def _not_kept(result: Result) -> str:
     )
 
 
+def _reboot_that_comes_first(
+    run: MachineRun, before: Assessment
+) -> Generator[Action, Step, Assessment]:
+    """Some systems take no update before a reboot that is owed (azure.md 1.6: early reboot)."""
+    if not before.reboot_first:
+        return before
+    reason = f"a reboot is owed and must come first: {'; '.join(before.reboot_reasons)}"
+    if run.reboot == RebootSetting.NEVER:
+        raise Ended(Finish(status=Status.REFUSED, reason=f"{reason}; the reboot setting is never"))
+    after = yield from reboot_now(run, "early-reboot", before, reason)
+    if after.reboot_first:
+        still = f"{reason}; it is still owed after a reboot"
+        raise Ended(Finish(status=Status.FAILED, reason=still))
+    return after
+
+
 def _install(
-    run: MachineRun, before: Assessment, wanted: tuple[PlannedUpdate, ...]
+    run: MachineRun, wanted: tuple[PlannedUpdate, ...]
+) -> Generator[Action, Step, tuple[Assessment, str]]:
+    """Install in rounds. Answers what is there afterwards, and what went wrong."""
+    prefix = ""
+    for number in range(1, ROUNDS + 1):
+        after, trouble = yield from _round(run, prefix, wanted)
+        waiting = still_to_install(run.plan, after.packages)
+        again = waiting and after.reboot_first and run.reboot != RebootSetting.NEVER
+        if not again or number == ROUNDS:
+            break
+        prefix = f"round-{number}-"
+        reason = f"{len(waiting)} updates wait for it"
+        after = yield from reboot_now(run, f"{prefix}reboot", after, reason)
+        missing = still_to_install(run.plan, after.packages)
+        # What the reboot has taken back is not put on again: that would go round and round.
+        wanted = tuple(update for update in missing if update in waiting)
+        if not wanted:
+            break
+    return after, trouble
+
+
+def _round(
+    run: MachineRun, prefix: str, wanted: tuple[PlannedUpdate, ...]
 ) -> Generator[Action, Step, tuple[Assessment, str]]:
     """Install all at once, then what failed in smaller parts. Answers what is there afterwards."""
-    seen, trouble = before, ""
+    trouble = ""
     for level in range(SPLIT_LEVELS):
         for index, batch in enumerate(split(wanted, level)):
             packages = tuple(
                 PackageVersion(name=u.name, architecture=u.architecture, version=u.to_version)
                 for u in batch
             )
-            step = yield Install(key=f"install-{level}-{index}", packages=packages)
+            step = yield Install(key=f"{prefix}install-{level}-{index}", packages=packages)
             stop_on_fault(step, touched=True)
             trouble = _trouble(result_of(step)) or trouble
-        seen = yield from look_repaired(run, f"installed-{level}")
-        wanted = still_to_install(run.plan, seen.packages)
+        seen = yield from look_repaired(run, f"{prefix}installed-{level}")
+        left = still_to_install(run.plan, seen.packages)
+        wanted = tuple(update for update in wanted if update in left)
         if not wanted:
             return seen, ""
+        if seen.reboot_first:
+            break
     return seen, trouble
 
 

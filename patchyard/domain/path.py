@@ -21,6 +21,7 @@ class PathKind(StrEnum):
 
     NONE = "none"
     RESTART_SERVICES = "restart_services"
+    HOTPATCH = "hotpatch"
     LIVE_PATCH = "live_patch"
     REBOOT = "reboot"
     REBOOT_OWED = "reboot_owed"
@@ -40,6 +41,7 @@ def choose_path(
     *,
     changed: bool = True,
     rebooted: bool = False,
+    hotpatched: bool = False,
 ) -> Path:
     """Decide what a machine needs now.
 
@@ -48,6 +50,7 @@ def choose_path(
         setting: what the run may do about reboots.
         changed: whether this run changed packages on the machine.
         rebooted: whether this run has rebooted it already; `always` is then fulfilled.
+        hotpatched: whether hotpatches are among what this run installed.
 
     Whether a reboot is owed can be unknown. With `if_required` an unknown is rebooted after a
     change to packages: the promise is that fixes take effect, and a reboot makes it certain.
@@ -70,6 +73,8 @@ def choose_path(
             reason=f"{len(restart)} services run code that was replaced: {', '.join(restart)}",
             services=restart,
         )
+    if hotpatched and changed and needs == Known.NO:
+        return Path(kind=PathKind.HOTPATCH, reason=f"hotpatches took effect at once; {why}")
     return Path(kind=PathKind.NONE, reason=why)
 
 

@@ -29,6 +29,7 @@ class WhyNot(StrEnum):
     PHASED = "phased"
     NEEDS_REMOVAL = "needs_removal"
     KEPT_BACK = "kept_back"
+    NOT_HOTPATCH = "not_hotpatch"
     ALREADY_INSTALLED = "already_installed"
 
 
@@ -49,7 +50,7 @@ class PlannedUpdate(Value):
 
     `from_version` is empty for a package that comes along as a new dependency. `requires` names
     what it cannot be installed without. Updates with a common name in `together` are never
-    installed apart.
+    installed apart. `title`, `alone`, `hotpatch` and `build` are those of the update.
     """
 
     name: str
@@ -64,6 +65,10 @@ class PlannedUpdate(Value):
     download_bytes: int | None = None
     installed_bytes: int | None = None
     restorable: Known = Known.UNKNOWN
+    title: str = ""
+    alone: bool = False
+    hotpatch: str | None = None
+    build: str = ""
 
     @property
     def key(self) -> str:

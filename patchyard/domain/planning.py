@@ -42,9 +42,16 @@ def split(updates: Iterable[PlannedUpdate], level: int) -> tuple[tuple[PlannedUp
     """Split a set: level 0 whole, level 1 in ten parts at most, level 2 as small as can be.
 
     What belongs together stays together at every level: updates of one source package, those
-    that need each other, and sets that were marked so.
+    that need each other, and sets that were marked so. What must be installed alone is a part of
+    its own at every level, first of all.
     """
-    whole = tuple(updates)
+    given = tuple(updates)
+    alone = tuple((update,) for update in given if update.alone)
+    whole = tuple(update for update in given if not update.alone)
+    return (*alone, *_parts(whole, level))
+
+
+def _parts(whole: tuple[PlannedUpdate, ...], level: int) -> tuple[tuple[PlannedUpdate, ...], ...]:
     if level == 0:
         return (whole,) if whole else ()
     size = -(-len(whole) // PARTS) if level == 1 else 1

@@ -20,6 +20,13 @@ SPARE_BYTES = 100 * MIB
 BOOT_BYTES_PER_KERNEL = 2 * 120 * MIB
 """Room in /boot for twice a kernel with its initial file system (failure-modes 2.13)."""
 
+WINDOWS_DRIVE = "C:"
+"""What the drive of Windows itself is called in an assessment, whatever its letter is."""
+
+WINDOWS_BYTES = 10 * 1024 * MIB
+"""Room for updates of Windows, or two and a half times the downloads if that is more
+(windows.md 1.5)."""
+
 KERNEL_PREFIXES = ("linux-image", "kernel", "linux-modules")
 
 
@@ -95,6 +102,8 @@ def _needs(updates: tuple[PlannedUpdate, ...]) -> dict[str, int]:
     download = sum(update.download_bytes or 0 for update in updates)
     unpacked = sum(update.installed_bytes or 0 for update in updates)
     needs = {"/var/cache/apt/archives": download, "/var/lib": download, "/usr": unpacked}
+    # No machine has both kinds of paths: those of the other kind lie on no file system.
+    needs[WINDOWS_DRIVE] = max(WINDOWS_BYTES, download * 5 // 2)
     kernels = sum(update.name.startswith(KERNEL_PREFIXES) for update in updates)
     if kernels:
         needs["/boot"] = BOOT_BYTES_PER_KERNEL

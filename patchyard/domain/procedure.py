@@ -88,16 +88,22 @@ def look_repaired(run: MachineRun, key: str) -> Generator[Action, Step, Assessme
     return seen
 
 
+def reboot_now(
+    run: MachineRun, key: str, seen: Assessment, reason: str
+) -> Generator[Action, Step, Assessment]:
+    """Reboot, and look at what came back; a machine that does not come back ends here."""
+    _judge_reboot(result_of((yield Reboot(key=key, boot_id=seen.boot_id, reason=reason))))
+    return seen_by(run, (yield Look(key=f"{key}ed")), touched=True)
+
+
 def take_effect(
     run: MachineRun, prefix: str, before: Assessment, after: Assessment, *, changed: bool
 ) -> Generator[Action, Step, tuple[Path, Assessment]]:
     """Take the path with the least impact. Answers what is still owed, and the last look."""
     rebooted = False
-    path = choose_path(after, run.reboot, changed=changed)
+    path = choose_path(after, run.reboot, changed=changed, hotpatched=run.hotpatched)
     if path.kind == PathKind.REBOOT:
-        step = yield Reboot(key=f"{prefix}reboot", boot_id=after.boot_id, reason=path.reason)
-        _judge_reboot(result_of(step))
-        after = seen_by(run, (yield Look(key=f"{prefix}rebooted")), touched=True)
+        after = yield from reboot_now(run, f"{prefix}reboot", after, path.reason)
         rebooted = True
         path = choose_path(after, run.reboot, changed=changed, rebooted=True)
     services = tuple(dict.fromkeys([*path.services, *_stopped(before, after, changed=changed)]))

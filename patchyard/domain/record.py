@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from patchyard.domain.actions import Action
+from patchyard.domain.actions import Action, Keep
 from patchyard.domain.health import Answer, Difference
 from patchyard.domain.inventory import Policy
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import MachinePlan
-from patchyard.domain.restore import RestorePoint, UndoTarget
+from patchyard.domain.restore import Kept, RestorePoint, UndoTarget
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
 from patchyard.domain.value import Value
@@ -70,6 +70,18 @@ class MachineRun:
     steps: tuple[Step, ...] = ()
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     undo: UndoTarget | None = None
+
+    @property
+    def hotpatched(self) -> bool:
+        """True where hotpatches are among what is to be installed."""
+        return any(update.hotpatch for update in self.plan.updates)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """What the restore point of this run says of each way back."""
+        results = [s.result for s in self.steps if isinstance(s.action, Keep) and s.result]
+        points = [r.restore_point for r in results if r.restore_point is not None]
+        return points[0].kept if points else ()
 
     @property
     def restore_folder(self) -> str:

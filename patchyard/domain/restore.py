@@ -56,9 +56,11 @@ class UndoTarget(Value):
 
     `packages` are the versions to go back to, `added` the packages that the run brought in,
     and `installed` the versions it left, by key: what differs from it now was changed since.
+    `kept` is what its restore point said of each way back.
     """
 
     folder: str
     packages: tuple[PackageVersion, ...]
     added: tuple[str, ...] = ()
     installed: dict[str, str] = {}
+    kept: tuple[Kept, ...] = ()

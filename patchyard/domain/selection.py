@@ -40,7 +40,7 @@ class Selection(Value):
     A mask is a shell wildcard on a package's name, or on `name:architecture`. An include may
     ask for a version, `name=version`, wildcards allowed. Exclude beats include and class.
     Each entry of `atomic` is a set of masks: the updates that they match are never installed
-    apart from each other.
+    apart from each other. With `hotpatch_only` a system that has hotpatches gets nothing else.
 
     Raises:
         ConfigurationError: a mask cannot be used; all that cannot are named.
@@ -50,6 +50,7 @@ class Selection(Value):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     atomic: tuple[tuple[str, ...], ...] = ()
+    hotpatch_only: bool = False
 
     @model_validator(mode="after")
     def _masks_can_be_used(self) -> Selection:
@@ -129,7 +130,7 @@ class _Case:
             return self.blocked[key]
         if key in self.because_of and key in self.wanted:
             return WhyNot.REQUIRES_EXCLUDED, self._chain(key)
-        if not update.installed:
+        if not update.installed and not update.by_itself:
             return WhyNot.NOT_INCLUDED, "a new package that nothing in the plan needs"
         return _not_asked_for(update, selection)
 
@@ -174,6 +175,8 @@ def _blocked(update: Update, selection: Selection) -> _Reason | None:
         return WhyNot.EXCLUDED, f"excluded by {mask}"
     if update.standing in _IMPOSSIBLE:
         return _IMPOSSIBLE[update.standing], update.detail
+    if selection.hotpatch_only and update.hotpatch == "":
+        return WhyNot.NOT_HOTPATCH, ""
     return None
 
 
@@ -209,7 +212,7 @@ def _closure(start: Iterable[str], needs: _Needs) -> frozenset[str]:
 
 def _asked_for(update: Update, selection: Selection) -> bool:
     """A new package is never asked for by itself: it comes along with what needs it."""
-    if not update.installed:
+    if not update.installed and not update.by_itself:
         return False
     if update.classification in selection.classifications:
         return True
@@ -243,6 +246,10 @@ def _planned(update: Update, selection: Selection) -> PlannedUpdate:
         download_bytes=update.download_bytes,
         installed_bytes=update.installed_bytes,
         restorable=update.restorable,
+        title=update.title,
+        alone=update.alone,
+        hotpatch=update.hotpatch,
+        build=update.build,
     )
 
 

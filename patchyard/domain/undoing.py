@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
-from patchyard.domain.actions import Ask, Finish, Look, Undo, Verify
+from patchyard.domain.actions import Action, Ask, Finish, Look, Undo, Verify
 from patchyard.domain.judgement import regressions
 from patchyard.domain.outcome import Status
-from patchyard.domain.path import PathKind
+from patchyard.domain.path import PathKind, RebootSetting
 from patchyard.domain.procedure import (
     Procedure,
     look_repaired,
     preflight,
+    reboot_now,
     result_of,
     seen_by,
     stop_on_fault,
     take_effect,
 )
-from patchyard.domain.record import MachineRun
+from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.restore import PackageVersion, UndoTarget
 from patchyard.domain.updates import Assessment
 
@@ -34,13 +35,25 @@ def undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Pr
             folder=run.restore_folder,
             packages=_differing(target, after.packages),
             remove=tuple(sorted(set(after.packages) - set(target))),
+            kept=run.kept,
         )
         stop_on_fault(step, touched=True)
         after = seen_by(run, (yield Look(key=f"undone-{attempt}")), touched=True)
+        after = yield from _reboot_if_it_waits(run, f"undone-{attempt}-reboot", after)
         if after.packages == target and not after.database_problems:
             return (yield from _judge_undo(run, before, after, why))
-    reason = f"{why}; undo did not bring back: {difference(target, after.packages)}"
+    left = difference(target, after.packages) or "; ".join(after.database_problems)
+    reason = f"{why}; undo did not bring back: {left}"
     return Finish(status=Status.NEEDS_REPAIR, reason=reason)
+
+
+def _reboot_if_it_waits(
+    run: MachineRun, key: str, after: Assessment
+) -> Generator[Action, Step, Assessment]:
+    """Where what was undone is gone only after a reboot, reboot before it is judged."""
+    if not after.reboot_first or run.reboot == RebootSetting.NEVER:
+        return after
+    return (yield from reboot_now(run, key, after, "what was undone is gone after a reboot only"))
 
 
 def _judge_undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Procedure:
@@ -64,10 +77,15 @@ def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
         reason = f"changed since that run, so undoing it would guess: {moved}"
         return Finish(status=Status.REFUSED, reason=reason)
     step = yield Undo(
-        key="undo-0", folder=target.folder, packages=target.packages, remove=target.added
+        key="undo-0",
+        folder=target.folder,
+        packages=target.packages,
+        remove=target.added,
+        kept=target.kept,
     )
     stop_on_fault(step, touched=True)
     after = yield from look_repaired(run, "undone-0")
+    after = yield from _reboot_if_it_waits(run, "undone-0-reboot", after)
     wanted = dict(before.packages)
     wanted.update({package.key: package.version for package in target.packages})
     for key in target.added:

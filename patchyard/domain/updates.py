@@ -7,13 +7,25 @@ from enum import StrEnum
 
 from patchyard.domain.value import Known, Value
 
+BUILD = "build:windows"
+"""The key under which a Windows machine's build stands among its packages."""
+
 
 class Classification(StrEnum):
-    """Class of an update. The words are those of Azure's Linux patch API (azure.md 1.4)."""
+    """Class of an update, in the words of Azure's patch API.
+
+    Linux has the first three, Windows the first two and the others.
+    """
 
     CRITICAL = "Critical"
     SECURITY = "Security"
     OTHER = "Other"
+    UPDATE_ROLL_UP = "UpdateRollUp"
+    FEATURE_PACK = "FeaturePack"
+    SERVICE_PACK = "ServicePack"
+    DEFINITION = "Definition"
+    TOOLS = "Tools"
+    UPDATES = "Updates"
 
 
 class Standing(StrEnum):
@@ -34,7 +46,11 @@ class Update(Value):
     `installed` is empty for a package that only comes along as a new dependency.
     `requires` names the other updates without which this one cannot be installed.
     `restorable` says whether a repository still offers the installed version.
-    Sizes are bytes.
+    `alone` is set where it must be installed with nothing else. `hotpatch` says by which rule it
+    is known to take effect without a reboot; empty where it is not, None where its system has no
+    such updates. `build` is what the system's build should be afterwards, where that is known.
+    `by_itself` is set where it is wanted for its own sake although nothing of it is installed, as
+    an update of Windows is. Sizes are bytes.
     """
 
     name: str
@@ -51,6 +67,11 @@ class Update(Value):
     download_bytes: int | None = None
     installed_bytes: int | None = None
     restorable: Known = Known.UNKNOWN
+    title: str = ""
+    alone: bool = False
+    hotpatch: str | None = None
+    build: str = ""
+    by_itself: bool = False
 
     @property
     def key(self) -> str:
@@ -147,6 +168,7 @@ class Assessment(Value):
     `complete` is YES only when every source that matters was refreshed: an assessment that
     is not complete can show missing updates but can never show that none are missing.
     `reboot_reasons` are those that asked for a reboot, other than for a newer kernel.
+    `reboot_first` is set where nothing can be changed before the reboot that is owed.
     `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
     """
 
@@ -163,6 +185,7 @@ class Assessment(Value):
     incomplete_because: tuple[str, ...] = ()
     reboot_required: Known = Known.UNKNOWN
     reboot_reasons: tuple[str, ...] = ()
+    reboot_first: bool = False
     kernel: Kernel
     running_services: tuple[str, ...] = ()
     outdated_services: tuple[OutdatedService, ...] = ()

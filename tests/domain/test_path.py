@@ -12,6 +12,7 @@ from patchyard.domain.path import Path, PathKind, RebootSetting, choose_path
 from patchyard.domain.updates import Assessment, Kernel, LivePatch, OutdatedService
 from patchyard.domain.value import Known
 from patchyard.testing.assessments import NOON, assessment
+from tests.domain.strategies import unhurried
 
 IF_REQUIRED, NEVER, ALWAYS = RebootSetting.IF_REQUIRED, RebootSetting.NEVER, RebootSetting.ALWAYS
 OLD_KERNEL = Kernel(
@@ -62,6 +63,24 @@ def test_a_live_patch_stands_in_for_a_new_kernel_only() -> None:
     assert choose_path(stuck, IF_REQUIRED).kind == PathKind.REBOOT
 
 
+def test_a_live_patch_that_is_not_applied_covers_nothing() -> None:
+    patch = LivePatch(state="nothing to apply")
+    path = choose_path(assessment(kernel=OLD_KERNEL, live_patch=patch), IF_REQUIRED)
+    assert path.kind == PathKind.REBOOT
+
+
+def test_a_live_patch_covers_no_other_reason_to_reboot() -> None:
+    seen = assessment(
+        kernel=OLD_KERNEL, live_patch=LivePatch(state="applied"), reboot_reasons=("libc6",)
+    )
+    assert choose_path(seen, IF_REQUIRED).kind == PathKind.REBOOT
+
+
+def test_a_live_patch_stands_in_for_no_kernel_that_is_current() -> None:
+    seen = assessment(reboot_required=Known.YES, live_patch=LivePatch(state="applied"))
+    assert choose_path(seen, IF_REQUIRED).kind == PathKind.REBOOT
+
+
 def test_a_live_patch_that_has_run_out_covers_nothing() -> None:
     patch = LivePatch(state="applied", covers_until=NOON)
     path = choose_path(assessment(kernel=OLD_KERNEL, live_patch=patch), IF_REQUIRED)
@@ -80,42 +99,170 @@ def test_a_container_has_no_kernel_of_its_own_to_be_unknown() -> None:
     assert choose_path(assessment(kernel=kernel), IF_REQUIRED).kind == PathKind.NONE
 
 
+def test_a_live_patch_covers_no_running_code_that_cannot_be_seen() -> None:
+    patch = LivePatch(state="applied")
+    unseen = assessment(kernel=OLD_KERNEL, live_patch=patch, outdated_services_known=Known.UNKNOWN)
+    path = choose_path(unseen, IF_REQUIRED)
+    assert path.kind == PathKind.REBOOT
+    assert "cannot be seen" in path.reason
+    assert choose_path(unseen, NEVER).kind == PathKind.REBOOT_OWED
+    assert choose_path(unseen, IF_REQUIRED, changed=False).kind == PathKind.LIVE_PATCH
+    assert choose_path(unseen, IF_REQUIRED, rebooted=True).kind == PathKind.LIVE_PATCH
+
+
+def test_a_hotpatch_took_effect_only_where_that_can_be_seen() -> None:
+    assert choose_path(assessment(), IF_REQUIRED, hotpatched=True).kind == PathKind.HOTPATCH
+    unseen = assessment(outdated_services_known=Known.UNKNOWN)
+    path = choose_path(unseen, IF_REQUIRED, rebooted=True, hotpatched=True)
+    assert path.kind == PathKind.NONE
+
+
 KNOWN = st.sampled_from(Known)
 ASSESSMENTS = st.builds(
     assessment,
     reboot_required=KNOWN,
     outdated_services_known=KNOWN,
     outdated_services=st.lists(st.sampled_from([NGINX, DBUS]), unique=True).map(tuple),
-    kernel=st.builds(Kernel, running=st.just("6.1"), applicable=KNOWN, outdated=KNOWN),
-    live_patch=st.none() | st.builds(LivePatch, state=st.sampled_from(["applied", "none"])),
+    reboot_reasons=st.sampled_from([(), (), ("libc6 was replaced",)]),
+    kernel=st.just(OLD_KERNEL)
+    | st.builds(Kernel, running=st.just("6.1"), applicable=KNOWN, outdated=KNOWN),
+    live_patch=st.none()
+    | st.builds(
+        LivePatch,
+        state=st.sampled_from(["applied", "applied", "none"]),
+        covers_until=st.sampled_from([None, NOON, NOON + timedelta(days=1)]),
+    ),
 )
+SETTINGS = st.sampled_from(RebootSetting)
 
 
+def stuck(seen: Assessment) -> bool:
+    return any(not service.restartable for service in seen.outdated_services)
+
+
+def owes(seen: Assessment) -> bool:
+    """True where something that was seen can only be mended by a reboot."""
+    kernel = seen.kernel.outdated == Known.YES
+    asked = seen.reboot_required == Known.YES or bool(seen.reboot_reasons)
+    return kernel or asked or stuck(seen)
+
+
+def unseen(seen: Assessment) -> bool:
+    """True where it could not be seen whether replaced code runs, in the kernel or elsewhere."""
+    kernel = seen.kernel.outdated == Known.UNKNOWN and seen.kernel.applicable != Known.NO
+    return kernel or seen.outdated_services_known == Known.UNKNOWN
+
+
+@unhurried
 @given(ASSESSMENTS, st.booleans(), st.booleans())
 def test_never_never_reboots(seen: Assessment, changed: bool, rebooted: bool) -> None:
     path = choose_path(seen, NEVER, changed=changed, rebooted=rebooted)
     assert path.kind != PathKind.REBOOT
 
 
-@given(ASSESSMENTS, st.sampled_from(RebootSetting))
+@unhurried
+@given(ASSESSMENTS, SETTINGS)
 def test_no_machine_is_rebooted_twice_for_one_change(
     seen: Assessment, setting: RebootSetting
 ) -> None:
     assert choose_path(seen, setting, rebooted=True).kind != PathKind.REBOOT
 
 
-@given(ASSESSMENTS, st.sampled_from(RebootSetting), st.booleans())
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans(), st.booleans())
 def test_every_decision_has_a_reason(
     seen: Assessment,
     setting: RebootSetting,
     changed: bool,
+    rebooted: bool,
 ) -> None:
-    path: Path = choose_path(seen, setting, changed=changed)
+    path: Path = choose_path(seen, setting, changed=changed, rebooted=rebooted)
     assert path.reason
 
 
+@unhurried
 @given(ASSESSMENTS)
 def test_what_cannot_be_restarted_is_never_called_done(seen: Assessment) -> None:
-    stuck = any(not service.restartable for service in seen.outdated_services)
     kind = choose_path(seen, IF_REQUIRED).kind
-    assert not stuck or kind in {PathKind.REBOOT, PathKind.REBOOT_OWED}
+    assert not stuck(seen) or kind in {PathKind.REBOOT, PathKind.REBOOT_OWED}
+
+
+@unhurried
+@given(ASSESSMENTS, st.booleans())
+def test_always_reboots_first_and_never_again(seen: Assessment, changed: bool) -> None:
+    assert choose_path(seen, ALWAYS, changed=changed).kind == PathKind.REBOOT
+    after = choose_path(seen, ALWAYS, changed=changed, rebooted=True)
+    assert after == choose_path(seen, IF_REQUIRED, changed=changed, rebooted=True)
+
+
+@unhurried
+@given(ASSESSMENTS)
+def test_after_a_change_what_cannot_be_seen_is_rebooted_or_owed(seen: Assessment) -> None:
+    if unseen(seen):
+        assert choose_path(seen, IF_REQUIRED).kind == PathKind.REBOOT
+        assert choose_path(seen, NEVER).kind == PathKind.REBOOT_OWED
+
+
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans(), st.booleans())
+def test_nothing_is_to_be_done_only_where_all_is_seen_or_it_is_told_that_it_is_not(
+    seen: Assessment, setting: RebootSetting, changed: bool, rebooted: bool
+) -> None:
+    path = choose_path(seen, setting, changed=changed, rebooted=rebooted)
+    if path.kind == PathKind.NONE:
+        assert not owes(seen)
+        assert not any(service.restartable for service in seen.outdated_services)
+        assert ("cannot be seen" in path.reason) == unseen(seen)
+
+
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans(), st.booleans())
+def test_what_is_owed_is_rebooted_owed_or_covered_by_a_live_patch(
+    seen: Assessment, setting: RebootSetting, changed: bool, rebooted: bool
+) -> None:
+    path = choose_path(seen, setting, changed=changed, rebooted=rebooted)
+    if owes(seen):
+        assert path.kind in {PathKind.REBOOT, PathKind.REBOOT_OWED, PathKind.LIVE_PATCH}
+
+
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans(), st.booleans())
+def test_a_live_patch_covers_the_kernel_alone_and_not_beyond_its_time(
+    seen: Assessment, setting: RebootSetting, changed: bool, rebooted: bool
+) -> None:
+    path = choose_path(seen, setting, changed=changed, rebooted=rebooted)
+    if path.kind == PathKind.LIVE_PATCH:
+        patch = seen.live_patch
+        assert patch is not None
+        assert patch.state == "applied"
+        assert patch.covers_until is None or patch.covers_until > seen.taken_at
+        assert seen.kernel.outdated == Known.YES
+        assert not seen.reboot_reasons
+        assert not stuck(seen)
+        assert rebooted or not changed or not unseen(seen)
+
+
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans())
+def test_a_reboot_leaves_no_service_to_restart_by_itself(
+    seen: Assessment, setting: RebootSetting, changed: bool
+) -> None:
+    path = choose_path(seen, setting, changed=changed)
+    restartable = tuple(s.name for s in seen.outdated_services if s.restartable)
+    assert path.services == (() if path.kind == PathKind.REBOOT else restartable)
+
+
+@unhurried
+@given(ASSESSMENTS, SETTINGS, st.booleans(), st.booleans())
+def test_a_hotpatch_is_enough_only_where_all_is_seen_and_nothing_is_owed(
+    seen: Assessment, setting: RebootSetting, changed: bool, rebooted: bool
+) -> None:
+    plain = choose_path(seen, setting, changed=changed, rebooted=rebooted)
+    path = choose_path(seen, setting, changed=changed, rebooted=rebooted, hotpatched=True)
+    if path.kind == PathKind.HOTPATCH:
+        assert changed
+        assert not owes(seen)
+        assert not unseen(seen)
+        assert plain.kind == PathKind.NONE
+    else:
+        assert path == plain
