@@ -19,7 +19,7 @@ from patchyard.domain.actions import (
 from patchyard.domain.health import Difference
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
-from patchyard.domain.path import PathKind, choose_path
+from patchyard.domain.path import PathKind, choose_path, reboot_need
 from patchyard.domain.plan import MachinePlan, PlannedUpdate, WhyNot
 from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.report import MachineReport, StepReport, UpdateReport
@@ -155,8 +155,11 @@ def _reboot(run: MachineRun, after: Assessment | None) -> RebootStatus:
         return RebootStatus.UNKNOWN
     if after.reboot_required == Known.UNKNOWN and not _tried(run):
         return RebootStatus.UNKNOWN
+    needs, _ = reboot_need(after)
     path = choose_path(after, run.reboot, changed=_tried(run))
     owed = path.kind in {PathKind.REBOOT, PathKind.REBOOT_OWED}
+    if not owed and needs == Known.UNKNOWN:
+        return RebootStatus.UNKNOWN
     return RebootStatus.REQUIRED if owed else RebootStatus.NOT_NEEDED
 
 

@@ -19,6 +19,7 @@ from patchyard.domain.procedure import (
     reboot_now,
     result_of,
     seen_by,
+    stop_if_lost,
     stop_on_fault,
     take_effect,
 )
@@ -146,7 +147,7 @@ def _round(
                 for u in batch
             )
             step = yield Install(key=f"{prefix}install-{level}-{index}", packages=packages)
-            stop_on_fault(step, touched=True)
+            stop_if_lost(step)
             trouble = _trouble(result_of(step)) or trouble
         seen = yield from look_repaired(run, f"{prefix}installed-{level}")
         left = still_to_install(run.plan, seen.packages)

@@ -55,7 +55,7 @@ def choose_path(
     Whether a reboot is owed can be unknown. With `if_required` an unknown is rebooted after a
     change to packages: the promise is that fixes take effect, and a reboot makes it certain.
     """
-    needs, why = _reboot_need(assessment)
+    needs, why = reboot_need(assessment)
     restart = tuple(s.name for s in assessment.outdated_services if s.restartable)
     if setting == RebootSetting.ALWAYS and not rebooted:
         return Path(kind=PathKind.REBOOT, reason=f"the reboot setting is always; {why}")
@@ -78,7 +78,8 @@ def choose_path(
     return Path(kind=PathKind.NONE, reason=why)
 
 
-def _reboot_need(assessment: Assessment) -> tuple[Known, str]:
+def reboot_need(assessment: Assessment) -> tuple[Known, str]:
+    """Say whether a machine needs a reboot for its fixes to take effect, and why."""
     reasons = list(assessment.reboot_reasons)
     stuck = [s.name for s in assessment.outdated_services if not s.restartable]
     if stuck:

@@ -54,7 +54,7 @@ def preflight(run: MachineRun) -> Generator[Action, Step, Assessment]:
         elif repaired:
             raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=words(found)))
         else:
-            stop_on_fault((yield Repair(key="repair-0")), touched=True)
+            stop_if_lost((yield Repair(key="repair-0")))
             repaired, not_before = True, None
 
 
@@ -80,7 +80,7 @@ def look_repaired(run: MachineRun, key: str) -> Generator[Action, Step, Assessme
     seen = seen_by(run, (yield Look(key=key)), touched=True)
     if not seen.database_problems:
         return seen
-    stop_on_fault((yield Repair(key=f"repair-{key}")), touched=True)
+    stop_if_lost((yield Repair(key=f"repair-{key}")))
     seen = seen_by(run, (yield Look(key=f"{key}-repaired")), touched=True)
     if seen.database_problems:
         reason = "the package database is broken: " + "; ".join(seen.database_problems)
@@ -147,6 +147,17 @@ def seen_by(run: MachineRun, step: Step, *, touched: bool) -> Assessment:
 def result_of(step: Step) -> Result:
     """Return a step's result; an empty one where nothing came of it."""
     return step.result or Result()
+
+
+def stop_if_lost(step: Step) -> None:
+    """End where a change was lost sight of. Any other fault is no end: the next look tells.
+
+    An answer that could not be read, say, leaves a machine that was changed: it must be looked
+    at, verified, and undone where that made it worse.
+    """
+    fault = result_of(step).fault
+    if fault is not None and fault.code in LOST:
+        raise Ended(Finish(status=Status.LOST_CONTACT, reason=fault.detail))
 
 
 def stop_on_fault(step: Step, *, touched: bool) -> None:

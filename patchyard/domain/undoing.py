@@ -15,6 +15,7 @@ from patchyard.domain.procedure import (
     reboot_now,
     result_of,
     seen_by,
+    stop_if_lost,
     stop_on_fault,
     take_effect,
 )
@@ -37,7 +38,7 @@ def undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Pr
             remove=tuple(sorted(set(after.packages) - set(target))),
             kept=run.kept,
         )
-        stop_on_fault(step, touched=True)
+        stop_if_lost(step)
         after = seen_by(run, (yield Look(key=f"undone-{attempt}")), touched=True)
         after = yield from _reboot_if_it_waits(run, f"undone-{attempt}-reboot", after)
         if after.packages == target and not after.database_problems:
@@ -83,7 +84,7 @@ def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
         remove=target.added,
         kept=target.kept,
     )
-    stop_on_fault(step, touched=True)
+    stop_if_lost(step)
     after = yield from look_repaired(run, "undone-0")
     after = yield from _reboot_if_it_waits(run, "undone-0-reboot", after)
     wanted = dict(before.packages)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from patchyard.domain.actions import (
     CHANGES,
+    Action,
     Ask,
     Finish,
     Install,
@@ -30,8 +31,9 @@ from patchyard.domain.machine import next_step
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.procedure import RETRY_LOCK
-from patchyard.domain.record import MachineRun, RebootOutcome, Step
+from patchyard.domain.record import Fault, MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.restore import PackageVersion, UndoTarget
+from patchyard.domain.updates import Assessment
 from patchyard.domain.value import Known
 from patchyard.testing.assessments import NOON, machine_plan, planned
 from tests.domain.fake_machine import NEVER, FakeMachine, Nature, Story, drive
@@ -717,3 +719,22 @@ def test_an_earlier_run_that_does_not_come_back_needs_a_person() -> None:
 def test_an_earlier_run_is_not_taken_back_twice() -> None:
     story = taken_back(undo_from=1)
     assert [key for key in keys(story) if key.startswith("undo-")] == ["undo-0"]
+
+
+@pytest.mark.parametrize("code", ["script_failed", "malformed_output", "busy"])
+def test_an_install_whose_answer_cannot_be_used_is_looked_at_and_undone_where_it_made_it_worse(
+    code: str,
+) -> None:
+    class Unread(FakeMachine):
+        """It does what it is told, and what it says of it cannot be used."""
+
+        def act(self, action: Action) -> tuple[Assessment | None, Result]:
+            seen, result = super().act(action)
+            if isinstance(action, Install):
+                return seen, Result(fault=Fault(code=code, detail=code))
+            return seen, result
+
+    machine = Unread(Nature(bad=frozenset({"a:amd64"})), dict(BEFORE), AFTER)
+    story = drive(run_of(), machine)
+    assert story.finish.status == Status.ROLLED_BACK, story.finish.reason
+    assert machine.packages == story.before
