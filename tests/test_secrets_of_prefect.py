@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from prefect.blocks.system import Secret
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from patchyard.errors import ConfigurationError
@@ -12,9 +12,8 @@ from patchyard.secrets import resolve
 
 
 @pytest.mark.prefect
-@pytest.mark.filterwarnings("default")
-def test_a_secret_comes_from_a_prefect_block(tmp_path: Path) -> None:
-    with prefect_test_harness():
+def test_a_secret_comes_from_a_prefect_block(tmp_path: Path, prefect_server: str) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
         Secret(value=SecretStr("hunter2")).save("web-password")
         secret = resolve("prefect-block:secret/web-password", tmp_path)
         assert secret.get_secret_value() == "hunter2"

@@ -26,6 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="real machines need root"))
 
 
+AS_A_SERVICE = (
+    "import runpy, signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "del sys.argv[0]\n"
+    "runpy.run_module('prefect', run_name='__main__', alter_sys=True)\n"
+)
+"""Starts Prefect with signals as a service manager gives them: a test in the background ignores
+SIGINT, its children inherit that, and a worker that ignores SIGINT does not end when told to."""
+
+
 class Worker:
     """A process worker for the pool `patchyard`, as an operator runs one."""
 
@@ -39,7 +49,7 @@ class Worker:
         command = ["prefect", "worker", "start", "--pool", "patchyard", "--type", "process"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-c", AS_A_SERVICE, *command],
                 env={
                     **os.environ,
                     "PREFECT_API_URL": self._url,
