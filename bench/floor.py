@@ -1,6 +1,10 @@
-"""The floor: paramiko alone. Connect, log in, run `true`, close; nothing less can be asked.
+"""Bare SSH: paramiko alone. Connect, check the host key, log in, run `true`, close.
 
-python -m bench.floor INVENTORY SLOTS
+python -m bench.floor client|transport INVENTORY SLOTS
+
+`client` is `paramiko.SSHClient`, as its documentation has it: what a script spends that knows
+nothing of patching. `transport` leaves its client, its choice of ciphers and the host key away:
+less cannot be spent with paramiko, and nobody should connect so.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ CIPHERS = ("aes128-gcm@openssh.com",)
 
 def main() -> None:
     """Visit every machine of the inventory once."""
-    folder, slots = Path(sys.argv[1]), int(sys.argv[2])
+    visit = {"client": _client, "transport": _transport}[sys.argv[1]]
+    folder, slots = Path(sys.argv[2]), int(sys.argv[3])
     # The plain loader of YAML in C: what it takes to know the addresses, and no more.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     listed = yaml.load((folder / "machines.yaml").read_text(), Loader=loader)  # noqa: S506 - safe
@@ -27,14 +32,26 @@ def main() -> None:
     settings = yaml.safe_load((folder / "groups.yaml").read_text())["defaults"]["connection"]
     key = paramiko.Ed25519Key.from_private_key_file(str(folder / "keys/id_ed25519"))
     with ThreadPoolExecutor(slots) as pool:
-        for visit in [
-            pool.submit(_visit, address, settings["port"], settings["user"], key)
+        for done in [
+            pool.submit(visit, address, settings["port"], settings["user"], key, folder)
             for address in addresses
         ]:
-            visit.result()
+            done.result()
 
 
-def _visit(address: str, port: int, user: str, key: paramiko.PKey) -> None:
+def _client(address: str, port: int, user: str, key: paramiko.PKey, folder: Path) -> None:
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(str(folder / "known_hosts"))
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.connect(
+            address, port, user, pkey=key, allow_agent=False, look_for_keys=False, timeout=20
+        )
+        _, answer, _ = client.exec_command("true")
+        if answer.channel.recv_exit_status() != 0:
+            raise SystemExit(f"{address}: true was false")
+
+
+def _transport(address: str, port: int, user: str, key: paramiko.PKey, _folder: Path) -> None:
     transport = paramiko.Transport(socket.create_connection((address, port)))
     try:
         transport.get_security_options().ciphers = CIPHERS

@@ -14,6 +14,8 @@ from patchyard.testing.simulated import SimulatedYard
 
 FOLDER = Path(__file__).with_name("ansible")
 ENVIRONMENT = Path(__file__).resolve().parents[1] / ".bench/venv"
+PYTHON = "/usr/bin/python3"
+"""What Ansible's modules run on, on the machines, where the box has it."""
 
 
 def available() -> bool:
@@ -21,8 +23,15 @@ def available() -> bool:
     return (ENVIRONMENT / "bin/ansible-playbook").exists()
 
 
-def play(name: str, yard: SimulatedYard, *, slots: int, log: Path) -> Cost:
+def play(name: str, yard: SimulatedYard, *, slots: int, log: Path, pipelining: bool = True) -> Cost:
     """Run one playbook over a yard.
+
+    Args:
+        name: of the playbook.
+        yard: the machines.
+        slots: how many machines at a time.
+        log: where its words go.
+        pipelining: False for Ansible as it comes, True as those set it who want it quick.
 
     Raises:
         BenchFailed: it failed on a machine, or there is no Python for its modules.
@@ -34,12 +43,14 @@ def play(name: str, yard: SimulatedYard, *, slots: int, log: Path) -> Cost:
     program = ENVIRONMENT / "bin/ansible-playbook"
     command = [str(program), "-i", str(listed), "-f", str(slots), str(FOLDER / f"{name}.yaml")]
     with tempfile.TemporaryDirectory(prefix="ssh-") as sockets:
-        return counted(command, environment=_environment(home, sockets), log=log)
+        environment = _environment(home, sockets, pipelining=pipelining)
+        return counted(command, environment=environment, log=log)
 
 
-def _environment(home: Path, sockets: str) -> dict[str, str]:
+def _environment(home: Path, sockets: str, *, pipelining: bool) -> dict[str, str]:
     return {
         "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
+        "ANSIBLE_PIPELINING": str(pipelining),
         "ANSIBLE_HOME": str(home),
         "ANSIBLE_LOCAL_TEMP": str(home / "tmp"),
         # The path of a socket must be short, wherever the yard lies.
@@ -50,8 +61,8 @@ def _environment(home: Path, sockets: str) -> dict[str, str]:
 
 
 def _inventory(yard: SimulatedYard) -> dict[str, object]:
-    python = next((p for p in ("/usr/bin/python3", shutil.which("python3")) if p), None)
-    if python is None or not Path(python).exists():
+    python = PYTHON if Path(PYTHON).exists() else shutil.which("python3")
+    if python is None:
         raise BenchFailed("Ansible's modules need a python3 on the simulated machines")
     keys = f"-o UserKnownHostsFile={yard.inventory}/known_hosts -o IdentitiesOnly=yes"
     hosts = {

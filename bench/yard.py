@@ -42,7 +42,8 @@ def must_be_patched(yard: SimulatedYard) -> None:
     """Look at the machines themselves.
 
     Raises:
-        BenchFailed: one does not have the newest versions, or a service of one does not run.
+        BenchFailed: one does not have the newest versions, a service of one does not run, or
+            one that got a kernel was not rebooted.
     """
     for machine in yard.machines:
         have = yard.packages(machine.name)
@@ -53,6 +54,9 @@ def must_be_patched(yard: SimulatedYard) -> None:
         stopped = [u for u in WATCHED if yard.services(machine.name)[u] != "running"]
         if stopped:
             raise BenchFailed(f"{machine.name}: {', '.join(stopped)} does not run")
+        kernel = (yard.root(machine.name) / ".simulated/kernel").read_text().strip()
+        if kernel != catalogue.NEW_KERNEL:
+            raise BenchFailed(f"{machine.name} still runs {kernel}")
 
 
 def must_not_have_guessed(yard: SimulatedYard) -> None:

@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from patchyard.domain.updates import Assessment
+from patchyard.store.database import Database
 from patchyard.store.models import AssessmentRow, RunRow
 from patchyard.store.part import Part, parsed
 
 _IDENTITY = [AssessmentRow.run_id, AssessmentRow.machine, AssessmentRow.phase]
+_ONE = select(AssessmentRow.data).where(
+    AssessmentRow.run_id == bindparam("run"),
+    AssessmentRow.machine == bindparam("on"),
+    AssessmentRow.phase == bindparam("of"),
+)
 
 
 class Assessments(Part):
     """The assessments of machines. The latest one of a phase of a run counts."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        saved = database.insert(AssessmentRow)
+        self._save = saved.on_conflict_do_update(
+            index_elements=_IDENTITY,
+            set_={"taken_at": saved.excluded.taken_at, "data": saved.excluded.data},
+        )
 
     def save_assessment(
         self, run_id: str, machine: str, phase: str, assessment: Assessment
@@ -39,22 +53,13 @@ class Assessments(Part):
             _values(run_id, machine, phase, assessment)
             for machine, assessment in assessments.items()
         ]
-        saved = self._database.insert(AssessmentRow)
-        saved = saved.on_conflict_do_update(
-            index_elements=_IDENTITY,
-            set_={"taken_at": saved.excluded.taken_at, "data": saved.excluded.data},
-        )
         if rows:
-            self._database.write(lambda connection: connection.execute(saved, rows))
+            self._database.write(lambda connection: connection.execute(self._save, rows))
 
     def assessment(self, run_id: str, machine: str, phase: str) -> Assessment | None:
         """Return what was seen of a machine in a phase of a run; None where nothing was."""
-        query = select(AssessmentRow.data).where(
-            AssessmentRow.run_id == run_id,
-            AssessmentRow.machine == machine,
-            AssessmentRow.phase == phase,
-        )
-        return self._first(query, machine)
+        row = self._database.row(_ONE, {"run": run_id, "on": machine, "of": phase})
+        return None if row is None else _read(row[0], machine)
 
     def latest_assessment(self, machine: str, inventory: str) -> Assessment | None:
         """Return what was last seen of an inventory's machine in any run; None for never."""
@@ -65,7 +70,8 @@ class Assessments(Part):
             .order_by(AssessmentRow.taken_at.desc(), AssessmentRow.id.desc())
             .limit(1)
         )
-        return self._first(query, machine)
+        row = self._database.row(query)
+        return None if row is None else _read(row[0], machine)
 
     def assessments(self, run_id: str, phase: str) -> dict[str, Assessment]:
         """Return what was seen of all machines in a phase of a run, by machine."""
@@ -91,10 +97,6 @@ class Assessments(Part):
             .where(ranked.c.age == 1)
         )
         return {machine: _read(data, machine) for machine, data in self._database.rows(query)}
-
-    def _first(self, query: Any, machine: str) -> Assessment | None:
-        row = self._database.row(query)
-        return None if row is None else _read(row[0], machine)
 
 
 def _values(run_id: str, machine: str, phase: str, assessment: Assessment) -> dict[str, Any]:

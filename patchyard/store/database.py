@@ -13,19 +13,23 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.base import Executable
 
 from patchyard.store.errors import NotRecorded, StoreError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    Insert = sqlite.Insert | postgresql.Insert
+
 T = TypeVar("T")
-Insert = sqlite.Insert | postgresql.Insert
+Values = Mapping[str, Any]
 
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for the writers of other processes."""
@@ -58,12 +62,13 @@ def make_engine(url: URL, **options: Any) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # an error's text goes into logs and reports
-        json_serializer=partial(json.dumps, separators=(",", ":")),
+        json_serializer=json.JSONEncoder(separators=(",", ":")).encode,
         **options,
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        # Not a listener to "begin": with one, every statement of the engine looks for listeners.
+        engine.dialect.do_begin = _begin_sqlite  # type: ignore[assignment,method-assign]
     return engine
 
 
@@ -73,8 +78,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(pragma)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+def _begin_sqlite(connection: PoolProxiedConnection) -> None:
+    connection.cursor().execute(connection.info.pop("begin", "BEGIN"))
+
+
+def begin_writing(connection: Connection) -> Transaction:
+    """Begin a transaction that may write from its start: on SQLite, when its turn has come."""
+    connection.info["begin"] = "BEGIN IMMEDIATE"
+    return connection.begin()
 
 
 class Database:
@@ -82,14 +93,13 @@ class Database:
 
     def __init__(self, engine: Engine, *, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
-        self._reading = engine
-        self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._engine = engine
         on_sqlite = engine.dialect.name == "sqlite"
         self._turn: contextlib.AbstractContextManager[object] = (
             threading.Lock() if on_sqlite else contextlib.nullcontext()
         )
         weakref.finalize(self, engine.dispose)  # a store that was never closed leaves nothing open
-        self._insert: Callable[[Any], Insert] = sqlite.insert if on_sqlite else postgresql.insert
+        self._insert = _insert_of(engine.dialect.name)
 
     def insert(self, table: type[object]) -> Insert:
         """Return an insert into `table` that can say what happens on a conflict."""
@@ -101,7 +111,12 @@ class Database:
         Raises:
             StoreError: the database cannot be used, or does not have what `work` needs.
         """
-        return self._patiently(lambda: self._within(self._reading, work))
+
+        def once() -> T:
+            with self._engine.connect() as connection, connection.begin():
+                return work(connection)
+
+        return self._patiently(once)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Call `work` in a transaction that writes. It may be called again, so it must be whole.
@@ -111,31 +126,30 @@ class Database:
         """
 
         def once() -> T:
-            with self._turn:
-                return self._within(self._writing, work)
+            with (
+                self._turn,
+                self._engine.connect() as connection,
+                begin_writing(connection),
+            ):
+                return work(connection)
 
         return self._patiently(once)
 
-    def rows(self, query: Executable) -> Sequence[Any]:
+    def rows(self, query: Executable, values: Values | None = None) -> Sequence[Any]:
         """Return all rows of one query."""
-        return self.read(lambda connection: connection.execute(query).all())
+        return self.read(lambda connection: connection.execute(query, values).all())
 
-    def row(self, query: Executable) -> Any:
+    def row(self, query: Executable, values: Values | None = None) -> Any:
         """Return the first row of one query, or None."""
-        return self.read(lambda connection: connection.execute(query).first())
+        return self.read(lambda connection: connection.execute(query, values).first())
 
-    def change(self, statement: Executable) -> int:
+    def change(self, statement: Executable, values: Values | None = None) -> int:
         """Carry out one writing statement and return how many rows it changed."""
-        return self.write(lambda connection: connection.execute(statement).rowcount)
+        return self.write(lambda connection: connection.execute(statement, values).rowcount)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
-        self._reading.dispose()
-
-    @staticmethod
-    def _within(engine: Engine, work: Callable[[Connection], T]) -> T:
-        with engine.begin() as connection:
-            return work(connection)
+        self._engine.dispose()
 
     def _patiently(self, once: Callable[[], T]) -> T:
         give_up = time.monotonic() + self._patience
@@ -148,6 +162,17 @@ class Database:
                     raise translated(error) from error
             time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
+
+
+def _insert_of(dialect: str) -> Callable[[Any], Insert]:
+    """Return the insert of a database. The other's driver takes long to import."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+    return postgresql.insert
 
 
 def momentary(error: SQLAlchemyError) -> bool:

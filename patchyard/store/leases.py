@@ -5,18 +5,31 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, bindparam, delete, update
 
+from patchyard.store.database import Database
 from patchyard.store.models import LeaseRow
 from patchyard.store.part import Part, as_records, select_as
 from patchyard.store.records import HeldBy, Lease
 
 _LEASES = select_as(Lease, LeaseRow)
 _COLUMNS = tuple(_LEASES.selected_columns)
+_RELEASE = delete(LeaseRow).where(
+    LeaseRow.machine == bindparam("key"), LeaseRow.run_id == bindparam("run")
+)
 
 
 class Leases(Part):
     """Which run has which machine. `machine_key` is the machine's identity, as callers agree."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        added = database.insert(LeaseRow)
+        self._added = added.on_conflict_do_update(
+            index_elements=[LeaseRow.machine],
+            set_={"owner": added.excluded.owner, "expires_at": added.excluded.expires_at},
+            where=LeaseRow.run_id == added.excluded.run_id,
+        ).returning(*_COLUMNS)
 
     def acquire_lease(
         self, machine_key: str, run_id: str, owner: str, now: datetime, ttl: timedelta
@@ -81,9 +94,7 @@ class Leases(Part):
 
     def release_lease(self, machine_key: str, run_id: str) -> None:
         """Give a machine free. Nothing happens where another run has it by now."""
-        self._database.change(
-            delete(LeaseRow).where(LeaseRow.machine == machine_key, LeaseRow.run_id == run_id)
-        )
+        self._database.change(_RELEASE, {"key": machine_key, "run": run_id})
 
     def leases(self) -> tuple[Lease, ...]:
         """Return all leases, those that expire first at the head."""
@@ -95,13 +106,7 @@ class Leases(Part):
 
         The statement locks the lease that stands in its way, so that it is still there to tell.
         """
-        added = self._database.insert(LeaseRow).values(**asdict(lease))
-        taken = added.on_conflict_do_update(
-            index_elements=[LeaseRow.machine],
-            set_={"owner": lease.owner, "expires_at": lease.expires_at},
-            where=LeaseRow.run_id == lease.run_id,
-        ).returning(*_COLUMNS)
-        row = connection.execute(taken).first()
+        row = connection.execute(self._added, asdict(lease)).first()
         if row is not None:
             return Lease(*row)
         other = Lease(*connection.execute(_LEASES.where(LeaseRow.machine == lease.machine)).one())

@@ -9,12 +9,29 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from patchyard.domain.outcome import Status
+from patchyard.store.columns import UtcTime
 from patchyard.store.errors import NotRecorded
 from patchyard.store.models import AvailabilityRow, MachineRunRow, RunRow
 from patchyard.store.part import Part, as_records, select_as
 from patchyard.store.records import AvailabilityEvent, AvailabilityKind, MachineRecord
 
 _MACHINES = select_as(MachineRecord, MachineRunRow)
+_OF_RUN = _MACHINES.where(MachineRunRow.run_id == bindparam("run")).order_by(
+    MachineRunRow.position, MachineRunRow.machine
+)
+_COUNT = (
+    select(MachineRunRow.status, func.count())
+    .where(MachineRunRow.run_id == bindparam("run"))
+    .group_by(MachineRunRow.status)
+)
+_SET = (
+    update(MachineRunRow)
+    .where(MachineRunRow.run_id == bindparam("run"), MachineRunRow.machine == bindparam("on"))
+    .values(status=bindparam("word"), reason=bindparam("why"), finished_at=bindparam("end"))
+)
+_START = _SET.values(
+    started_at=func.coalesce(MachineRunRow.started_at, bindparam("start", type_=UtcTime()))
+)
 _EVENTS = select_as(AvailabilityEvent, AvailabilityRow)
 
 
@@ -60,36 +77,24 @@ class Machines(Part):
         Raises:
             NotRecorded: the run does not have this machine.
         """
-        values: dict[str, Any] = {"status": status, "reason": reason, "finished_at": None}
-        if status.final:
-            values["finished_at"] = at
-        elif status == Status.IN_PROGRESS:
-            values["started_at"] = func.coalesce(MachineRunRow.started_at, at)
-        changed = (
-            update(MachineRunRow)
-            .where(MachineRunRow.run_id == run_id, MachineRunRow.machine == machine)
-            .values(**values)
-        )
-        if not self._database.change(changed):
+        values: dict[str, Any] = {"run": run_id, "on": machine, "word": status, "why": reason}
+        values["end"] = at if status.final else None
+        changed = _SET
+        if status == Status.IN_PROGRESS:
+            changed, values["start"] = _START, at
+        if not self._database.change(changed, values):
             raise NotRecorded(f"run {run_id} does not have the machine {machine}")
 
     def count_machines(self, run_id: str) -> tuple[int, int]:
         """Count a run's machines that have come to an end, and those that are at work."""
-        query = (
-            select(MachineRunRow.status, func.count())
-            .where(MachineRunRow.run_id == run_id)
-            .group_by(MachineRunRow.status)
-        )
-        counts = {Status(status): count for status, count in self._database.rows(query)}
+        rows = self._database.rows(_COUNT, {"run": run_id})
+        counts = {Status(status): count for status, count in rows}
         final = sum(count for status, count in counts.items() if status.final)
         return final, counts.get(Status.IN_PROGRESS, 0)
 
     def machines(self, run_id: str) -> list[MachineRecord]:
         """Return all machines of a run in the order of their positions."""
-        query = _MACHINES.where(MachineRunRow.run_id == run_id).order_by(
-            MachineRunRow.position, MachineRunRow.machine
-        )
-        return list(as_records(MachineRecord, self._database.rows(query)))
+        return list(as_records(MachineRecord, self._database.rows(_OF_RUN, {"run": run_id})))
 
     def record_availability(
         self,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from patchyard.errors import ConfigurationError
-from patchyard.store.database import Database, make_engine, translated
+from patchyard.store.database import Database, begin_writing, make_engine, translated
 from patchyard.store.errors import StoreUnavailable
 from patchyard.store.store import Store
 
@@ -118,7 +118,7 @@ def _migrate_sqlite(engine: Engine) -> None:
     event.listen(engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA foreign_keys = OFF"))
     with engine.connect() as connection:
         connection.connection.cursor().execute("PRAGMA journal_mode = WAL")
-        with connection.execution_options(begin="BEGIN IMMEDIATE").begin():
+        with begin_writing(connection):
             _migrate(connection)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from patchyard.errors import Refused
 from patchyard.store.errors import NotRecorded, StepStillOpen
@@ -17,8 +17,14 @@ from patchyard.store.records import StepRecord
 
 _STEPS = select_as(StepRecord, StepRow)
 _OF_MACHINE = _STEPS.where(StepRow.run_id == bindparam("run"), StepRow.machine == bindparam("on"))
-_LAST = _OF_MACHINE.order_by(StepRow.seq.desc()).limit(1)
 _ONE = _OF_MACHINE.where(StepRow.seq == bindparam("number"))
+_LAST = (
+    select(StepRow.seq, StepRow.finished_at)
+    .where(StepRow.run_id == bindparam("run"), StepRow.machine == bindparam("on"))
+    .order_by(StepRow.seq.desc())
+    .limit(1)
+)
+"""The machine's last step without what it was and led to, which takes long to read."""
 _BEGIN = insert(StepRow)
 _END = (
     update(StepRow)
@@ -49,9 +55,11 @@ class Steps(Part):
         """
 
         def work(connection: Connection) -> StepRecord:
-            last = _last(connection, run_id, machine)
-            if last is not None and last.open:
-                return _attached(last, key)
+            place = {"run": run_id, "on": machine}
+            last = connection.execute(_LAST, place).first()
+            if last is not None and last.finished_at is None:
+                row = connection.execute(_ONE, {**place, "number": last.seq}).one()
+                return _attached(StepRecord(*row), key)
             seq = last.seq + 1 if last else 1
             step = StepRecord(run_id, machine, seq, key, dict(action), at)
             connection.execute(_BEGIN, _values(step))
@@ -95,11 +103,6 @@ class Steps(Part):
         query = _STEPS.where(StepRow.run_id == run_id).order_by(StepRow.machine, StepRow.seq)
         steps = as_records(StepRecord, self._database.rows(query))
         return {machine: tuple(of) for machine, of in groupby(steps, lambda step: step.machine)}
-
-
-def _last(connection: Connection, run_id: str, machine: str) -> StepRecord | None:
-    row = connection.execute(_LAST, {"run": run_id, "on": machine}).first()
-    return None if row is None else StepRecord(*row)
 
 
 def _attached(last: StepRecord, key: str) -> StepRecord:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 MARKERS = ("@revoked", "@cert-authority")
@@ -56,7 +56,7 @@ class Entry:
         return covered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KnownHosts:
     """All lines of one file."""
 
@@ -64,14 +64,33 @@ class KnownHosts:
 
     def keys(self, name: str) -> tuple[HostKey, ...]:
         """Return the keys that are known for `name`."""
-        return tuple(e.key for e in self.entries if not e.marker and e.covers(name))
+        return tuple(e.key for e in self._about(name) if not e.marker)
 
     def revoked(self, name: str, key: HostKey) -> bool:
         """Say whether the key was revoked for `name`."""
-        return any(
-            e.marker == "@revoked" and e.key.blob == key.blob and e.covers(name)
-            for e in self.entries
-        )
+        return any(e.marker == "@revoked" and e.key.blob == key.blob for e in self._about(name))
+
+    def _about(self, name: str) -> list[Entry]:
+        """Return the lines about `name`, in the file's order.
+
+        A fleet's file has a line for each machine: those that name it plainly are looked up.
+        """
+        plain, others = self._index
+        found = {*plain.get(name, ()), *(n for n in others if self.entries[n].covers(name))}
+        return [self.entries[n] for n in sorted(found)]
+
+    @cached_property
+    def _index(self) -> tuple[dict[str, list[int]], list[int]]:
+        """Numbers of lines: by name where all their patterns are plain names, and the others."""
+        plain: dict[str, list[int]] = {}
+        others: list[int] = []
+        for number, entry in enumerate(self.entries):
+            if not all(map(_is_plain, entry.patterns)):
+                others.append(number)
+                continue
+            for pattern in entry.patterns:
+                plain.setdefault(pattern.lower(), []).append(number)
+        return plain, others
 
 
 def host_name(address: str, port: int) -> str:
@@ -111,6 +130,11 @@ def _entry(line: str) -> Entry | None:
     except (binascii.Error, ValueError):
         return None
     return Entry(tuple(fields[0].split(",")), HostKey(fields[1], blob), marker)
+
+
+def _is_plain(pattern: str) -> bool:
+    """Say whether a pattern is a name that stands for itself alone."""
+    return not pattern.startswith(("|1|", "!")) and "*" not in pattern and "?" not in pattern
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -18,6 +18,10 @@ behind may hold the output open for ever."""
 
 LOOK = 1.0
 
+PACKETS = 32
+"""Packets of output after which the reader is woken to take them in. They fill half the window
+at most, so the machine never waits for that."""
+
 
 class TooMuch(Exception):
     """The command printed more than anybody wants to read."""
@@ -33,7 +37,21 @@ class Spoken:
 
 
 class _Bell(threading.Event):
-    """Rings when something came. Two buffers share it, so only the reader may silence it."""
+    """Rings when the channel has closed, or much has come.
+
+    To wake the reader for every packet costs more than the packet. Two buffers share the bell,
+    so only the reader may silence it.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        super().__init__()
+        self._channel = channel
+        self._packets = 0
+
+    def set(self) -> None:
+        self._packets += 1
+        if self._channel.closed or self._packets % PACKETS == 0:
+            super().set()
 
     def clear(self) -> None:
         """Ignore a buffer that has run empty: the other one may not be."""
@@ -95,7 +113,7 @@ def _left(deadline: float) -> float:
 
 
 def _listen(channel: paramiko.Channel, deadline: float) -> Spoken:
-    bell = _Bell()
+    bell = _Bell(channel)
     channel.in_buffer.set_event(bell)
     channel.in_stderr_buffer.set_event(bell)
     stdout: list[bytes] = []
@@ -113,6 +131,7 @@ def _listen(channel: paramiko.Channel, deadline: float) -> Spoken:
         if channel.exit_status >= 0:
             deadline = min(deadline, time.monotonic() + GRACE)
             if not bell.wait(max(0.0, deadline - time.monotonic())):
+                _drain(channel, stdout, stderr)
                 return Spoken(channel.exit_status, b"".join(stdout), b"".join(stderr))
         bell.wait(min(_left(deadline), LOOK))
 

@@ -161,6 +161,14 @@ def test_patterns_match_as_in_openssh(
     assert not found.keys(not_covered)
 
 
+def test_the_lines_about_a_name_are_found_in_the_files_order(tmp_path: Path) -> None:
+    lines = ("*.example", "a.example,b", "!a.example,*", "A.example", "other", "a.*")
+    text = "".join(f"{names} kind-{number} AAAA\n" for number, names in enumerate(lines))
+    found = read(known(tmp_path, text))
+    assert [key.kind for key in found.keys("a.example")] == ["kind-0", "kind-1", "kind-3", "kind-5"]
+    assert [key.kind for key in found.keys("b")] == ["kind-1", "kind-2"]
+
+
 def test_lines_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
     text = "# comment\n\nhost\nhost ssh-ed25519 !!!\n|1|bad ssh-ed25519 AAAA\n\xff\n"
     text += "@cert-authority host ssh-ed25519 AAAA\n"
