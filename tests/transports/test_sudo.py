@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -149,9 +150,10 @@ def test_the_documented_rules_allow_jobs_and_nothing_else(
         for kind in ("read", "change"):
             job = Job(f"{account.name}-{kind}", kind, 'id -un; echo "$HOME 100%"')
             seen = start(link, job, wait=SOON)
-            for _ in range(10):  # on a box that is busy it shows itself later
+            for _ in range(60):  # on a box that is busy it shows itself later
                 if seen.state == State.FINISHED:
                     break
+                time.sleep(1)
                 seen = poll(link, job.id, job.kind, wait=SOON)
             assert (seen.state, seen.exit_status) == (State.FINISHED, 0)
             assert seen.output.splitlines()[0] == "root"
