@@ -16,7 +16,7 @@ from patchyard import jobs
 from patchyard.domain.actions import Install, Keep, Reboot, Undo
 from patchyard.domain.inventory import Machine
 from patchyard.domain.record import RebootOutcome, Result
-from patchyard.domain.restore import PackageVersion, RestorePoint
+from patchyard.domain.restore import Kept, PackageVersion, RestorePoint
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
 from patchyard.errors import MachineError, TimedOut, Unreachable
@@ -95,6 +95,7 @@ def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
         f"{bench.manager.name}/restore_point",
         folder=action.folder,
         packages=_plain(action.packages),
+        coming=_plain(action.coming),
     )
     return bench.manager.parse_restore_point(transcript)
 
@@ -129,6 +130,7 @@ def undo(bench: Bench, action: Undo, deadline: datetime) -> Transaction:
         folder=action.folder,
         install=_plain(action.packages),
         remove=action.remove,
+        kept=_plain(action.kept),
         conffiles=bench.machine.policy.conffiles,
         lock_seconds=bench.machine.policy.lock_seconds,
     )
@@ -192,7 +194,7 @@ def _boot_id(bench: Bench) -> str:
     return boot.id if boot.ready else ""
 
 
-def _plain(packages: Iterable[PackageVersion]) -> list[dict[str, str]]:
+def _plain(packages: Iterable[PackageVersion | Kept]) -> list[dict[str, str]]:
     return [package.model_dump() for package in packages]
 
 

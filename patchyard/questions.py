@@ -16,9 +16,9 @@ from patchyard.domain.health import Answer, Finding, Verdict, unknown
 from patchyard.domain.inventory import CheckSpec, Machine
 from patchyard.errors import AuthenticationFailed, HostKeyRejected, MachineError
 from patchyard.settling import settle
-from patchyard.templates import render
-from patchyard.transcript import Section, Transcript, parse
-from patchyard.transports.base import Completed
+from patchyard.systems import Script, System, system_for
+from patchyard.transcript import Section, Transcript
+from patchyard.transports.base import Completed, Parameters
 
 __all__ = ["Verdict", "ask", "settle"]
 
@@ -40,7 +40,9 @@ _NO_ROOM = 97
 class Asked(Protocol):
     """What can be asked: a link, or a transport."""
 
-    def run(self, script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
         """Run a script on the machine, as `Transport.run` does."""
         ...
 
@@ -61,7 +63,7 @@ def ask(link: Asked, machine: Machine, *, nonce: str, timeout: timedelta) -> tup
     put = _labelled(machine.checks, machine)
     asked = [each for each in put if isinstance(each, Question)]
     outside = {each.label: _begun(each, machine, until) for each in asked if not each.on_machine}
-    inside = [each for each in asked if each.on_machine]
+    inside = _Inside.of([each for each in asked if each.on_machine], system_for(machine))
     found = _ask_inside(link, inside, nonce=nonce, timeout=timeout)
     found |= {label: _heard(each).under(label) for label, each in outside.items()}
     return tuple(found[each.label] if isinstance(each, Question) else each for each in put)
@@ -92,27 +94,58 @@ def _put(spec: CheckSpec, machine: Machine) -> Question | Answer:
         return unknown(excerpt(f"cannot be asked as it is written: {error}")).under(spec.label)
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What is asked on a machine in one script, and what cannot be asked of its system."""
+
+    system: System
+    questions: tuple[Question, ...]
+    silent: dict[str, Answer]
+
+    @classmethod
+    def of(cls, questions: Sequence[Question], system: System) -> _Inside:
+        """Sort out what has no script in the system's language. The operator's own come last."""
+        can = [each for each in questions if each.check.template(system.language)]
+        silent = {each.label: _no_script(each, system) for each in questions if each not in can}
+        return cls(system, tuple(sorted(can, key=lambda each: each.check.own)), silent)
+
+    def script(self, *, nonce: str, timeout: timedelta) -> Script:
+        """Return the one script that asks all."""
+        put = [
+            {
+                "name": str(number),
+                "seconds": f"{_limit(each, timeout):g}",
+                "script": each.script(self.system.language),
+                "options": each.options.model_dump(mode="json"),
+            }
+            for number, each in enumerate(self.questions)
+        ]
+        seconds = max(1.0, timeout.total_seconds() - MARGIN)
+        values = {"longest": LONGEST_OUTPUT, "seconds": seconds, "questions": put}
+        return self.system.script("checks/_ask", nonce, values)
+
+
+def _no_script(each: Question, system: System) -> Answer:
+    return unknown(f"{each.check.name} cannot be asked of {system.name} machines").under(each.label)
+
+
 def _ask_inside(
-    link: Asked, questions: Sequence[Question], *, nonce: str, timeout: timedelta
+    link: Asked, inside: _Inside, *, nonce: str, timeout: timedelta
 ) -> dict[str, Answer]:
-    if not questions:
-        return {}
+    if not inside.questions:
+        return inside.silent
+    script = inside.script(nonce=nonce, timeout=timeout)
     try:
-        done = link.run(_script(questions, nonce=nonce, timeout=timeout), timeout=timeout)
-        transcript = parse(done.stdout, nonce)
+        done = link.run(script.text, timeout=timeout, parameters=script.parameters)
+        transcript = inside.system.read(done.stdout, nonce)
     except MachineError as error:
         final = isinstance(error, AuthenticationFailed | HostKeyRejected)
         none = unknown(excerpt(str(error)))
-        return {
+        return inside.silent | {
             each.label: none.under(each.label).model_copy(update={"final": final})
-            for each in questions
+            for each in inside.questions
         }
-    return _judged(questions, transcript, done, timeout)
-
-
-def _script(questions: Sequence[Question], *, nonce: str, timeout: timedelta) -> str:
-    put = [{"seconds": f"{_limit(each, timeout):g}", "script": each.script()} for each in questions]
-    return render("checks/_ask.sh.j2", nonce=nonce, longest=LONGEST_OUTPUT, questions=put)
+    return inside.silent | _judged(inside.questions, transcript, done, timeout)
 
 
 def _limit(each: Question, timeout: timedelta) -> float:
@@ -134,6 +167,8 @@ def _judged(
 
 
 def _not_answered(done: Completed) -> str:
+    if done.exit_status == 0 and not done.stderr.strip():
+        return "no answer came in the time for all questions"
     said = excerpt(done.stderr) or "no output"
     return f"the machine did not answer (status {done.exit_status}: {said})"
 

@@ -104,6 +104,7 @@ def _target(store: Store, run_id: str, name: str) -> UndoTarget | str:
         packages=tuple(PackageVersion.of(k, before[k]) for k in sorted(changed) if k in before),
         added=tuple(sorted(key for key in changed if key not in before)),
         installed={key: after.get(key, "") for key in sorted(changed)},
+        kept=point.kept,
     )
 
 

@@ -1,8 +1,9 @@
 """The shape of a check: a name, its options, and how the question is asked and judged.
 
 A check's module ends in `CHECK = Check(...)`. What is asked on the machine is a script in
-`templates/checks/`, rendered with the options, and a function that judges what it printed. What
-is asked from outside is a function that the controller calls.
+`templates/checks/`, for each language that it can be asked in, and a function that judges what it
+printed. A shell script is rendered with the options; a PowerShell script finds them as $Parameters.
+What is asked from outside is a function that the controller calls.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from patchyard.domain.health import Finding
 from patchyard.domain.inventory import CheckSpec, Machine
 from patchyard.registry import load
+from patchyard.systems.base import Language
 from patchyard.templates import render
 from patchyard.transcript import Section
 
@@ -65,28 +67,37 @@ class Check:
         name: what an inventory says.
         options: what the question can be told.
         subject: the option that tells two questions of a kind apart in a report.
-        script: the template below `templates/checks/` that is asked on the machine.
-        judge: what the script's output means; goes with `script`. It may raise a MachineError
-            for output that it cannot read.
+        script: the shell template below `templates/checks/` that is asked on the machine.
+        powershell: the same in Windows PowerShell; its value is the section's output, as JSON.
+        judge: what the output means; goes with a script. It may raise a MachineError for output
+            that it cannot read.
         probe: asks from the controller. A check that can be asked both ways has an option `via`.
+        own: whether it runs what the operator wrote, who alone knows how long that takes.
     """
 
     name: str
     options: type[Options]
     subject: str = ""
     script: str | None = None
+    powershell: str | None = None
     judge: Callable[[Any, Section], Finding] | None = None
     probe: Callable[[Any, Machine], Finding] | None = None
+    own: bool = False
 
     def __post_init__(self) -> None:
-        if (self.script is None) != (self.judge is None):
+        scripts = [text for text in (self.script, self.powershell) if text]
+        if bool(scripts) != (self.judge is not None):
             raise ValueError(f"check {self.name}: script and judge go together")
-        if self.script is None and self.probe is None:
+        if not scripts and self.probe is None:
             raise ValueError(f"check {self.name}: it can be asked in no way")
-        if self.script and self.probe and "via" not in self.options.model_fields:
+        if scripts and self.probe and "via" not in self.options.model_fields:
             raise ValueError(f"check {self.name}: two ways, and no option `via` to choose")
         if self.subject and self.subject not in self.options.model_fields:
             raise ValueError(f"check {self.name}: {self.subject} is not one of its options")
+
+    def template(self, language: Language) -> str | None:
+        """Return the template that asks in a language; None where there is none."""
+        return {"sh": self.script, "ps1": self.powershell}[language]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,19 @@ class Question:
     @property
     def on_machine(self) -> bool:
         """True where the machine itself is asked, and not from outside."""
-        if self.check.probe is None:
-            return True
-        return self.check.script is not None and getattr(self.options, "via", "") == "machine"
+        return self.check.probe is None or getattr(self.options, "via", "") == "machine"
 
-    def script(self) -> str:
-        """Return the shell script that asks."""
-        return render(f"checks/{self.check.script}", **self.options.model_dump())
+    def script(self, language: Language = "sh") -> str:
+        """Return the script that asks; one in PowerShell is the same for all options.
+
+        Raises:
+            ValueError: the check cannot be asked in this language.
+        """
+        template = self.check.template(language)
+        if template is None:
+            systems = {"sh": "Linux", "ps1": "Windows"}
+            raise ValueError(f"{self.check.name} cannot be asked of {systems[language]}")
+        return render(f"checks/{template}", **self.options.model_dump())
 
     def judge(self, section: Section) -> Finding:
         """Say what the machine's answer means.

@@ -35,5 +35,10 @@ def judge(options: Command, section: Section) -> Finding:
 
 
 CHECK = Check(
-    name="command", options=Command, subject="command", script="command.sh.j2", judge=judge
+    name="command",
+    options=Command,
+    subject="command",
+    script="command.sh.j2",
+    judge=judge,
+    own=True,
 )

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from patchyard._job_calls import Job, JobState, Kind, Runner
 from patchyard.transcript import Transcript
 from patchyard.transports.base import Parameters
+
+Language = Literal["sh", "ps1"]
+"""POSIX shell, or Windows PowerShell 5.1."""
 
 POLL_WAIT = timedelta(seconds=5)
 """How long one question after a job waits on the machine for its end."""
@@ -67,6 +70,7 @@ class System:
 
     Attributes:
         name: its own templates are in `templates/<name>/`: boot_probe, reboot, restart_services.
+        language: what its scripts are written in, and the ending of their templates.
         os_families: the families of the inventory that it serves.
         script: makes a script of a template (without its ending), a nonce and values.
         read: reads what a script printed, by the nonce that marks its frames.
@@ -76,6 +80,7 @@ class System:
     """
 
     name: str
+    language: Language
     os_families: frozenset[str]
     script: Callable[[str, str, Mapping[str, object]], Script]
     read: Callable[[str, str], Transcript]

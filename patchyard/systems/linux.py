@@ -33,6 +33,7 @@ def parse_boot(transcript: Transcript) -> Boot:
 
 SYSTEM = System(
     name="linux",
+    language="sh",
     os_families=frozenset({"debian", "rhel", "suse"}),
     script=script,
     read=parse,

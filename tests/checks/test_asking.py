@@ -25,7 +25,7 @@ from patchyard.errors import (
     Unreachable,
 )
 from patchyard.questions import ask
-from patchyard.transports.base import Completed, Transport, open_transport
+from patchyard.transports.base import Completed, Parameters, Transport, open_transport
 
 CONNECTION = Connection(transport="local", user="somebody", sudo="none")
 LIMIT = timedelta(seconds=30)
@@ -166,7 +166,10 @@ class Broken:
         self._error = error
         self.asked = 0
 
-    def run(self, _script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, _script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
+        assert parameters is None
         assert timeout == LIMIT
         self.asked += 1
         raise self._error
@@ -205,7 +208,10 @@ class Says:
     def __init__(self, stdout: str) -> None:
         self._stdout = stdout
 
-    def run(self, _script: str, /, *, timeout: timedelta) -> Completed:
+    def run(
+        self, _script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
+    ) -> Completed:
+        assert parameters is None
         assert timeout
         return Completed(0, self._stdout, "")
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from patchyard.checks.base import Check, Options, kinds
+from patchyard.checks.base import Check, Options, Question, kinds
 from patchyard.domain.health import Finding, Outcome, compare, passed
 from patchyard.domain.inventory import Machine
 from patchyard.errors import MachineError
+from patchyard.systems.base import Language
 from patchyard.templates import ROOT
 from patchyard.transcript import Section
 from tests.checks.captures import CAPTURES, Capture
 
 KINDS = kinds()
-SCRIPTED = {name: check for name, check in KINDS.items() if check.script}
+SCRIPTED = {name: check for name, check in KINDS.items() if check.judge}
 MINE = {
     name: [capture for capture in CAPTURES if capture.kind == name] for name in sorted(SCRIPTED)
 }
+
+
+LANGUAGES = get_args(Language)
+SHELL = [capture for capture in CAPTURES if KINDS[capture.kind].script]
+POWERSHELL = sorted(name for name, check in KINDS.items() if check.powershell)
 
 
 def test_the_kinds_are_the_ones_that_are_told() -> None:
@@ -34,6 +41,9 @@ def test_the_kinds_are_the_ones_that_are_told() -> None:
         "listening_ports",
         "systemd_unit",
         "tcp",
+        "powershell",
+        "windows_events",
+        "windows_services",
     }
 
 
@@ -47,13 +57,16 @@ def test_options_are_described_and_nothing_else_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SCRIPTED))
 def test_a_script_has_a_template_of_its_name(name: str) -> None:
-    assert SCRIPTED[name].script == f"{name}.sh.j2"
-    assert (ROOT / "checks" / f"{name}.sh.j2").is_file()
+    for language in LANGUAGES:
+        template = SCRIPTED[name].template(language)
+        assert template in {None, f"{name}.{language}.j2"}
+        assert template is None or (ROOT / "checks" / template).is_file()
 
 
 def test_no_template_is_left_over() -> None:
     there = {path.name for path in (ROOT / "checks").glob("[!_]*")}
-    assert there == {check.script for check in SCRIPTED.values()}
+    named = {check.template(language) for check in SCRIPTED.values() for language in LANGUAGES}
+    assert there == named - {None}
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTED))
@@ -73,11 +86,25 @@ def test_a_capture_means_what_is_written_beside_it(capture: Capture) -> None:
     assert capture.finding.outcome == Outcome(expected)
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture.name)
+@pytest.mark.parametrize("capture", SHELL, ids=lambda capture: capture.name)
 def test_every_script_is_good_shell(capture: Capture, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text(capture.question.script())
     subprocess.run(["/bin/sh", "-n", script], check=True)
+
+
+@pytest.mark.parametrize("name", POWERSHELL)
+def test_a_script_in_powershell_is_the_same_for_all_options(name: str) -> None:
+    asked = [capture.question for capture in MINE[name]]
+    assert len({each.script("ps1") for each in asked}) == 1
+    assert not any("{{" in each.script("ps1") for each in asked)
+
+
+def test_a_check_that_has_no_script_in_a_language_says_so() -> None:
+    with pytest.raises(ValueError, match="cannot be asked of Windows"):
+        Question("x", KINDS["failed_units"], Options()).script("ps1")
+    with pytest.raises(ValueError, match="cannot be asked of Linux"):
+        Question("x", KINDS["powershell"], Options()).script("sh")
 
 
 def judged(capture: Capture, section: Section) -> Outcome:
@@ -96,7 +123,7 @@ def test_a_tool_that_failed_is_never_good_news(capture: Capture, status: int) ->
 
 
 # Nothing failed, and the command of the operator's own, may say so by silence.
-SILENT = {"failed_units", "command", "tcp"}
+SILENT = {"failed_units", "command", "tcp"}  # of Windows even silence is JSON
 
 
 @pytest.mark.parametrize("name", sorted(set(SCRIPTED) - SILENT))
@@ -155,6 +182,11 @@ def test_a_check_is_asked_in_some_way_and_says_which() -> None:
         ("command", {"command": "awk '{ print }' x; echo ${HOME} %{y} {}"}, True),
         ("command", {"command": "awk '{print}' x"}, False),
         ("default_route", {"timeout": 0}, False),
+        ("powershell", {"expression": "Get-Process | Where-Object { $_.Id -gt 4 }"}, True),
+        ("powershell", {"expression": ""}, False),
+        ("powershell", {"command": "hostname"}, False),
+        ("windows_services", {"ignore": ["app-*"]}, True),
+        ("windows_events", {"ids": [7034]}, False),
     ],
 )
 def test_what_can_be_written(kind: str, options: dict[str, object], good: bool) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from patchyard.checks.base import Options, kinds
+from patchyard.checks.base import Options, kinds, question
 from patchyard.providers import load_inventory
+from patchyard.systems import system_for
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "checks.md").read_text()
 
@@ -23,5 +24,9 @@ def test_every_kind_and_each_of_its_options_is_told(name: str) -> None:
 def test_the_example_loads(tmp_path: Path) -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "page.yaml").write_text(text)
-    (machine,) = load_inventory(tmp_path).machines
-    assert {check.kind for check in machine.checks} == set(kinds())
+    machines = load_inventory(tmp_path).machines
+    assert {check.kind for machine in machines for check in machine.checks} == set(kinds())
+    for machine in machines:
+        language = system_for(machine).language
+        asked = [question(check, machine) for check in machine.checks]
+        assert all(each.check.template(language) for each in asked if each.on_machine)

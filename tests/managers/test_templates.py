@@ -10,7 +10,15 @@ import pytest
 from patchyard.errors import PatchyardError
 from patchyard.templates import ROOT, render
 from patchyard.transcript import Section, Transcript
-from tests.managers.captures import captures, managers, reader, transcript_of, verb_of
+from tests.managers.captures import (
+    captures,
+    in_language,
+    managers,
+    reader,
+    system_of,
+    transcript_of,
+    verb_of,
+)
 
 HOSTILE = "x'; touch /tmp/owned; '"
 PACKAGE = {"name": "openssl", "architecture": "amd64", "version": "1:3.0.22-1~deb12u2"}
@@ -42,7 +50,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 
 
 def scripts() -> list[tuple[str, dict[str, Any]]]:
-    own = [(f"{m}/{verb}.sh.j2", p) for m in managers() for verb, p in PARAMETERS.items()]
+    shell = in_language("sh")
+    own = [(f"{m}/{verb}.sh.j2", p) for m in shell for verb, p in PARAMETERS.items()]
     return [*own, *LINUX.items(), *VARIANTS]
 
 
@@ -84,6 +93,17 @@ def test_every_value_in_a_template_goes_through_the_quoting_filter(path: Path) -
     assert unquoted == []
 
 
+@pytest.mark.parametrize("verb", PARAMETERS)
+@pytest.mark.parametrize("manager", in_language("ps1"))
+def test_no_value_reaches_a_script_in_powershell(manager: str, verb: str) -> None:
+    system = system_of(managers()[manager])
+    script = system.script(f"{manager}/{verb}", "n0n5e", PARAMETERS[verb])
+
+    assert script.text == system.script(f"{manager}/{verb}", "other", {}).text
+    assert "touch" not in script.text
+    assert script.parameters == {**PARAMETERS[verb], "nonce": "n0n5e", "job": None}
+
+
 class Asked(Mapping[str, Section]):
     """Sections that remember which names were asked for."""
 
@@ -109,8 +129,9 @@ def test_every_section_a_parser_asks_for_is_printed_by_its_template(
 ) -> None:
     printed: set[str] = set()
     for verb in verbs:
-        text = (ROOT / manager / f"{verb}.sh.j2").read_text()
-        printed |= set(re.findall(r"\bsection ([a-z_]+) ", text))
+        ending = system_of(managers()[manager]).language
+        text = (ROOT / manager / f"{verb}.{ending}.j2").read_text()
+        printed |= set(re.findall(r"\bsection '?([a-z_]+)'? ", text, re.IGNORECASE))
     asked: set[str] = set()
     for capture in captures():
         if capture.parent.name == manager and verb_of(capture) in verbs:

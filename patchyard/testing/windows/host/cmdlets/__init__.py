@@ -1,0 +1,1 @@
+"""Cmdlets that ask or change a computer."""

@@ -1,0 +1,310 @@
+"""Whole runs of a simulated Windows computer: the rules, the real scripts, the parsers.
+
+Only the link is short: no WinRM lies between (patchyard.testing.windows.direct).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from patchyard.domain.actions import Finish, Install, Keep, Reboot, Undo
+from patchyard.domain.inventory import CheckSpec, Inventory, Machine, OsFamily, Policy
+from patchyard.domain.outcome import Status
+from patchyard.domain.path import RebootSetting
+from patchyard.domain.plan import MachinePlan
+from patchyard.domain.record import MachineRun
+from patchyard.domain.selection import Selection, select
+from patchyard.domain.updates import BUILD, Assessment, Classification, Standing
+from patchyard.execution import Workshop, carry_out, recorded
+from patchyard.link import Link
+from patchyard.operations import assess
+from patchyard.store import Store
+from patchyard.testing.windows.direct import Direct
+from patchyard.testing.windows.host import SimulatedComputer
+from patchyard.testing.windows.host.catalogue import (
+    DEFENDER,
+    DOTNET,
+    HOTPATCH_2022,
+    LCU_2022,
+    MSRT,
+    SSU,
+    Update,
+)
+from patchyard.testing.windows.host.faults import Fault
+from patchyard.testing.windows.host.profiles import AZURE_2022, SERVER_2022, Profile
+
+MIB = 2**20
+EVERYTHING = frozenset(Classification)
+SERVICES = CheckSpec(kind="windows_services", options={})
+NOT_5499 = CheckSpec(
+    kind="powershell",
+    options={
+        "expression": "(Get-ItemProperty -LiteralPath "
+        "'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion').UBR -ne 5499"
+    },
+)
+"""Something of the operator's own, which does not get on with the newest build."""
+
+slow = pytest.mark.slow
+
+
+class Memory:
+    """As much of a store as carrying out one machine's run needs."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, SimpleNamespace] = {}
+        self.seen: dict[str, Assessment] = {}
+
+    def steps(self, _run: str, _machine: str) -> list[SimpleNamespace]:
+        return list(self.records.values())
+
+    def assessment(self, _run: str, _machine: str, key: str) -> Assessment | None:
+        return self.seen.get(key)
+
+    def begin_step(
+        self, _run: str, _machine: str, key: str, action: Any, at: datetime
+    ) -> SimpleNamespace:
+        new = SimpleNamespace(seq=key, action=action, started_at=at, finished_at=None, result=None)
+        return self.records.setdefault(key, new)
+
+    def finish_step(self, _run: str, _machine: str, key: str, result: Any, at: datetime) -> None:
+        self.records[key].result, self.records[key].finished_at = result, at
+
+    def save_assessment(self, _run: str, _machine: str, key: str, seen: Assessment) -> None:
+        self.seen[key] = seen
+
+    def record_availability(self, *_told: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Near(Workshop):
+    """A workshop whose links go straight to one computer."""
+
+    computer: SimulatedComputer = field(default_factory=SimulatedComputer)
+
+    def link(self, _machine: Machine) -> Link:
+        return Link(lambda: Direct(self.computer))
+
+
+class Yard:
+    """One computer, and runs on it."""
+
+    def __init__(self, profile: Profile = SERVER_2022, *offered: Update) -> None:
+        self.computer = SimulatedComputer(profile=profile, factor=120.0)
+        self.computer.updates.offer(*(replace(o, minutes=0.1, reboot_minutes=1) for o in offered))
+        self.memory = Memory()
+        self.slept = timedelta()
+        self.machine = Machine(
+            name="win-1", address="win-1.example", os_family=OsFamily.WINDOWS,
+            policy=Policy(stable_seconds=0, check_seconds=30, reboot_seconds=7200,
+                          install_seconds=80000, lock_seconds=60, max_clock_skew=86400),
+            checks=(SERVICES,),
+        )  # fmt: skip
+        self.workshop = Near(
+            store=cast(Store, self.memory),
+            inventory=Inventory(name="yard", folder=".", machines=(self.machine,)),
+            run_id="r1",
+            seed="s",
+            clock=lambda: datetime.now(UTC) + self.slept,
+            sleep=self.sleep,
+            computer=self.computer,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += timedelta(seconds=seconds)
+        self.computer.advance(seconds)
+
+    def look(self, key: str = "before") -> Assessment:
+        with self.workshop.link(self.machine) as link:
+            return assess(self.workshop.bench(self.machine, link), key, refresh=True)
+
+    def run(
+        self,
+        selection: Selection | None = None,
+        *,
+        reboot: RebootSetting = RebootSetting.IF_REQUIRED,
+        undo: str = "preferred",
+    ) -> Finish:
+        updates, _ = select(self.look(), selection or Selection(classifications=EVERYTHING))
+        policy = self.machine.policy.model_copy(update={"undo": undo})
+        plan = MachinePlan(machine="win-1", manager="windows_update", updates=updates)
+        self.bare = MachineRun("r1", plan, policy, reboot)
+        finish = carry_out(self.workshop, self.machine, self.bare)
+        assert self.computer.refused == []
+        return finish
+
+    @property
+    def done(self) -> list[str]:
+        """The keys of what was done, in order."""
+        return list(self.memory.records)
+
+    def actions(self, kind: type[Any]) -> list[Any]:
+        run = recorded(self.workshop, self.bare)
+        return [step.action for step in run.steps if isinstance(step.action, kind)]
+
+    @property
+    def last(self) -> Assessment:
+        """What was seen last."""
+        return list(self.memory.seen.values())[-1]
+
+
+def test_updates_are_installed_and_a_reboot_makes_them_effective() -> None:
+    yard = Yard(SERVER_2022, LCU_2022, DOTNET, DEFENDER)
+    finish = yard.run()
+    assert finish.status == Status.SUCCEEDED, finish.reason
+    assert [a.key for a in yard.actions(Reboot)] == ["reboot"]
+    assert yard.last.packages[BUILD] == LCU_2022.build
+    assert {key.partition(":")[0] for key in yard.last.packages} >= {"KB5120242", "KB5121017"}
+    assert yard.last.updates == ()
+
+
+@slow
+def test_only_what_was_planned_is_installed() -> None:
+    yard = Yard(SERVER_2022, LCU_2022, DEFENDER)
+    finish = yard.run(Selection(classifications=frozenset(), include=("KB2267602",)))
+    assert finish.status == Status.SUCCEEDED, finish.reason
+    assert [u.name for u in yard.last.updates] == ["KB5120242"]
+    assert yard.actions(Reboot) == []
+
+
+@slow
+def test_one_that_must_be_alone_is_installed_first_and_alone() -> None:
+    yard = Yard(SERVER_2022, LCU_2022, SSU)
+    assert yard.run().status == Status.SUCCEEDED
+    batches = [[p.name for p in a.packages] for a in yard.actions(Install)]
+    assert batches == [["KB5118800"], ["KB5120242"]]
+
+
+@slow
+def test_license_terms_are_accepted_of_what_is_planned_alone() -> None:
+    yard = Yard(SERVER_2022, MSRT)
+    yard.run(Selection())
+    assert not yard.computer.updates.offers[MSRT.id].eula_accepted
+    yard = Yard(SERVER_2022, MSRT)
+    assert yard.run().status == Status.SUCCEEDED
+    assert yard.computer.updates.offers[MSRT.id].eula_accepted
+
+
+@slow
+def test_a_reboot_that_is_owed_comes_first() -> None:
+    yard = Yard(SERVER_2022, DEFENDER)
+    yard.computer.owe_reboot()
+    assert yard.run().status == Status.SUCCEEDED
+    assert yard.done.index("early-reboot") < yard.done.index("install-0-0")
+
+
+@slow
+def test_a_reboot_that_is_owed_and_forbidden_is_a_refusal() -> None:
+    yard = Yard(SERVER_2022, DEFENDER)
+    yard.computer.owe_reboot()
+    assert yard.run(reboot=RebootSetting.NEVER).status == Status.REFUSED
+    assert yard.actions(Install) == []
+
+
+@slow
+def test_a_damaged_component_store_is_repaired_before_anything_is_installed() -> None:
+    yard = Yard(SERVER_2022, LCU_2022)
+    yard.computer.cause(Fault.STORE_CORRUPT)
+    assert yard.run().status == Status.SUCCEEDED
+    assert yard.done.index("repair-0") < yard.done.index("install-0-0")
+
+
+@slow
+def test_one_update_that_fails_is_told_with_its_code_and_the_others_are_installed() -> None:
+    yard = Yard(SERVER_2022, LCU_2022, DOTNET)
+    yard.computer.cause(Fault.INSTALL_FAILS, update=DOTNET, hresult=0x80070643)
+    finish = yard.run()
+    assert finish.status == Status.FAILED
+    assert "KB5121017" in finish.reason
+    assert "0x80070643" in finish.reason
+    assert yard.last.packages[BUILD] == LCU_2022.build
+
+
+@slow
+def test_an_update_that_the_reboot_takes_back_is_not_put_on_again() -> None:
+    yard = Yard(SERVER_2022, LCU_2022)
+    yard.computer.cause(Fault.ROLLS_BACK, update=LCU_2022)
+    finish = yard.run()
+    assert finish.status == Status.FAILED
+    assert "taken back by the machine itself" in finish.reason
+    assert len(yard.actions(Install)) == 1
+
+
+@slow
+def test_a_full_disk_refuses_the_run_before_it_begins() -> None:
+    yard = Yard(SERVER_2022, LCU_2022)
+    yard.computer.cause(Fault.DISK_FULL, bytes=200 * MIB)
+    finish = yard.run()
+    assert finish.status == Status.REFUSED
+    assert "C: has 200 MiB free" in finish.reason
+
+
+class TestHotpatch:
+    def test_a_hotpatch_takes_effect_without_a_reboot(self) -> None:
+        yard = Yard(AZURE_2022, HOTPATCH_2022)
+        finish = yard.run(Selection(classifications=EVERYTHING, hotpatch_only=True))
+        assert finish.status in {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS}
+        assert yard.actions(Reboot) == []
+        assert yard.last.packages[BUILD] == HOTPATCH_2022.build
+
+    @slow
+    def test_nothing_else_is_installed_where_only_hotpatches_are_wanted(self) -> None:
+        yard = Yard(AZURE_2022, HOTPATCH_2022, DOTNET)
+        yard.run(Selection(classifications=EVERYTHING, hotpatch_only=True))
+        assert [u.name for u in yard.last.updates] == ["KB5121017"]
+        assert yard.actions(Reboot) == []
+
+
+class TestUndo:
+    def test_what_made_the_machine_worse_is_removed_and_hidden(self) -> None:
+        yard = Yard(SERVER_2022, LCU_2022, DOTNET)
+        yard.machine = yard.machine.model_copy(update={"checks": (SERVICES, NOT_5499)})
+        finish = yard.run()
+        assert finish.status == Status.ROLLED_BACK, finish.reason
+        (undo,) = yard.actions(Undo)
+        assert {k.partition(":")[0] for k in undo.remove} == {"KB5120242", "KB5121017"}
+        assert yard.last.packages == yard.memory.seen["preflight-0"].packages
+        assert {u.standing for u in yard.last.updates} == {Standing.HELD}
+
+    @slow
+    def test_a_service_that_stays_down_is_started_again(self) -> None:
+        yard = Yard(SERVER_2022, LCU_2022)
+        yard.computer.cause(Fault.SERVICE_STAYS_DOWN, service="W3SVC")
+        assert yard.run().status == Status.SUCCEEDED
+        assert "restart" in yard.done
+
+    def test_where_undo_is_required_what_cannot_go_back_is_not_installed(self) -> None:
+        yard = Yard(SERVER_2022, LCU_2022, SSU)
+        finish = yard.run(undo="required")
+        assert finish.status == Status.REFUSED
+        assert "a servicing stack can never be removed" in finish.reason
+        (keep,) = yard.actions(Keep)
+        assert {p.name for p in keep.coming} == {"KB5120242", "KB5118800"}
+        assert yard.actions(Install) == []
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_was() -> None:
+    yard = Yard(SERVER_2022, DEFENDER)
+
+    class CutOff(Exception):
+        pass
+
+    def cut(_machine: str, step: str, _text: str) -> None:
+        if step == "verify":
+            raise CutOff
+
+    whole = yard.workshop
+    yard.workshop = replace(whole, say=cut)
+    with pytest.raises(CutOff):
+        yard.run()
+    yard.workshop = whole
+    installed_at = yard.memory.records["install-0-0"].finished_at
+    finish = carry_out(whole, yard.machine, yard.bare)
+    assert finish.status == Status.SUCCEEDED, finish.reason
+    assert yard.memory.records["install-0-0"].finished_at == installed_at
