@@ -22,7 +22,7 @@ from patchyard.domain.updates import Assessment
 from patchyard.errors import MachineError, TimedOut, Unreachable
 from patchyard.link import Link
 from patchyard.managers.base import PackageManager
-from patchyard.systems.base import System
+from patchyard.systems.base import Boot, System
 from patchyard.transcript import Transcript
 
 READ_LIMIT = timedelta(minutes=10)
@@ -36,6 +36,10 @@ RESTART_LIMIT = timedelta(minutes=10)
 
 REBOOT_POLL_SECONDS = 2.0
 """Time between two looks for a machine that reboots."""
+
+SETTLE = timedelta(minutes=5)
+"""How long a machine that is still at work, such as Windows that is servicing itself, is waited for
+before it is rebooted."""
 
 BOOT_ANSWER = timedelta(seconds=20)
 """How long a machine may take to say which boot it is in."""
@@ -157,10 +161,11 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     The reboot is scheduled on the machine and the link closed by us. Being asked again for the
     same action never schedules a second one. A probe that fails is no answer, never a yes.
     """
-    seen = _boot_id(bench)
-    if seen == action.boot_id:
-        _change(bench, action.key, deadline, f"{bench.system.name}/reboot", delay_seconds=2)
+    if _boot_before(bench, action.boot_id) == action.boot_id:
+        refused = _order_reboot(bench, action, deadline)
         bench.link.close()
+        if refused:
+            return Result(reboot=RebootOutcome.NOT_REBOOTED, detail=refused)
     detail = "no answer since the reboot was asked for"
     while True:
         seen, detail = _probe(bench, detail)
@@ -178,6 +183,27 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     )
 
 
+def _boot_before(bench: Bench, boot_id: str) -> str:
+    """Return which boot a machine is in; one that is still at work gets some time to end it."""
+    until = bench.clock() + SETTLE
+    while True:
+        boot = _boot(bench)
+        if boot.ready or boot.id != boot_id or bench.clock() >= until:
+            return boot.id
+        bench.sleep(REBOOT_POLL_SECONDS)
+
+
+def _order_reboot(bench: Bench, action: Reboot, deadline: datetime) -> str:
+    """Let the machine reboot in a moment. Answers why it refuses; empty where it does not."""
+    transcript = _change(
+        bench, action.key, deadline, f"{bench.system.name}/reboot", delay_seconds=2
+    )
+    said = transcript.get("reboot")
+    if said is None or said.status == 0:
+        return ""
+    return f"the machine refuses to reboot: {(said.stderr or said.stdout).strip()[:200]}"
+
+
 def _probe(bench: Bench, detail: str) -> tuple[str, str]:
     try:
         return _boot_id(bench), detail
@@ -187,11 +213,15 @@ def _probe(bench: Bench, detail: str) -> tuple[str, str]:
 
 def _boot_id(bench: Bench) -> str:
     """Ask for the boot id of a machine that has finished starting; empty while it has not."""
+    boot = _boot(bench)
+    return boot.id if boot.ready else ""
+
+
+def _boot(bench: Bench) -> Boot:
     nonce = bench.nonce(bench.job_id("boot"))
     script = bench.system.script(f"{bench.system.name}/boot_probe", nonce, {})
     done = bench.link.run(script.text, timeout=BOOT_ANSWER, parameters=script.parameters)
-    boot = bench.system.parse_boot(bench.system.read(done.stdout, nonce))
-    return boot.id if boot.ready else ""
+    return bench.system.parse_boot(bench.system.read(done.stdout, nonce))
 
 
 def _plain(packages: Iterable[PackageVersion | Kept]) -> list[dict[str, str]]:

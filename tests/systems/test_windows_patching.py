@@ -36,6 +36,7 @@ from patchyard.testing.windows.host.catalogue import (
     Update,
 )
 from patchyard.testing.windows.host.faults import Fault
+from patchyard.testing.windows.host.pending import INTERFACE, LOGON_CHECKED
 from patchyard.testing.windows.host.profiles import AZURE_2022, SERVER_2022, Profile
 
 MIB = 2**20
@@ -234,6 +235,39 @@ def test_an_update_that_the_reboot_takes_back_is_not_put_on_again() -> None:
     assert finish.status == Status.FAILED
     assert "taken back by the machine itself" in finish.reason
     assert len(yard.actions(Install)) == 1
+
+
+@slow
+def test_windows_that_services_itself_is_left_in_peace_before_it_is_rebooted() -> None:
+    yard = Yard(SERVER_2022, LCU_2022)
+    ended: list[float] = []
+
+    def at_work(_machine: str, step: str, told: str) -> None:
+        if (step, told) == ("reboot", "started"):
+            registry, clock = yard.computer.registry, yard.computer.clock
+            registry.set(INTERFACE, "ServicingInProgress", 2)
+
+            def end() -> None:
+                ended.append(clock.time())
+                registry.set(INTERFACE, "ServicingInProgress", 0)
+
+            clock.after(100, end)
+
+    yard.workshop = replace(yard.workshop, say=at_work)
+    assert yard.run().status == Status.SUCCEEDED
+    assert ended
+    assert yard.computer.boot_time > ended[0]
+
+
+@slow
+def test_a_machine_that_refuses_to_reboot_is_told_at_once() -> None:
+    yard = Yard(SERVER_2022, LCU_2022)
+    yard.computer.cause(Fault.REBOOT_REFUSED, code=5)
+    finish = yard.run()
+    assert finish.status == Status.FAILED
+    assert "shutdown.exe ended with 5" in finish.reason
+    assert yard.slept < timedelta(minutes=30)
+    assert yard.computer.registry.exists(LOGON_CHECKED)
 
 
 @slow

@@ -104,7 +104,7 @@ WRITTEN = [
 @pytest.fixture(scope="module")
 def folded() -> Callable[[str], str | None]:
     """What the evaluator makes of an expression; None where it leaves it as it was."""
-    from refinery.units.scripting.dps1 import dps1  # type: ignore[import-untyped]  # noqa: PLC0415
+    from refinery.units.scripting.dps1 import dps1  # noqa: PLC0415
 
     unit = dps1()
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import tree_sitter
 import tree_sitter_powershell
-from refinery.lib.scripts.ps1 import model  # type: ignore[import-untyped]
-from refinery.lib.scripts.ps1.parser import Ps1Parser  # type: ignore[import-untyped]
+from refinery.lib.scripts.ps1 import model
+from refinery.lib.scripts.ps1.parser import Ps1Parser
 
 from patchyard import templates
 from patchyard.testing.windows.powershell import parse
