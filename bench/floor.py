@@ -30,18 +30,24 @@ def main() -> None:
     listed = yaml.load((folder / "machines.yaml").read_text(), Loader=loader)  # noqa: S506 - safe
     addresses = [entry["address"] for entry in listed["machines"].values()]
     settings = yaml.safe_load((folder / "groups.yaml").read_text())["defaults"]["connection"]
+    known = paramiko.HostKeys(str(folder / "known_hosts"))
     key = paramiko.Ed25519Key.from_private_key_file(str(folder / "keys/id_ed25519"))
     with ThreadPoolExecutor(slots) as pool:
         for done in [
-            pool.submit(visit, address, settings["port"], settings["user"], key, folder)
+            pool.submit(visit, address, settings["port"], settings["user"], key, known)
             for address in addresses
         ]:
             done.result()
 
 
-def _client(address: str, port: int, user: str, key: paramiko.PKey, folder: Path) -> None:
+def _client(
+    address: str, port: int, user: str, key: paramiko.PKey, known: paramiko.HostKeys
+) -> None:
+    place = f"[{address}]:{port}"
     with paramiko.SSHClient() as client:
-        client.load_host_keys(str(folder / "known_hosts"))
+        # Read once: a client that reads the whole file for each machine spends most of its time so.
+        for kind, expected in (known.lookup(place) or {}).items():
+            client.get_host_keys().add(place, kind, expected)
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         client.connect(
             address, port, user, pkey=key, allow_agent=False, look_for_keys=False, timeout=20
@@ -51,7 +57,9 @@ def _client(address: str, port: int, user: str, key: paramiko.PKey, folder: Path
             raise SystemExit(f"{address}: true was false")
 
 
-def _transport(address: str, port: int, user: str, key: paramiko.PKey, _folder: Path) -> None:
+def _transport(
+    address: str, port: int, user: str, key: paramiko.PKey, _known: paramiko.HostKeys
+) -> None:
     transport = paramiko.Transport(socket.create_connection((address, port)))
     try:
         transport.get_security_options().ciphers = CIPHERS
