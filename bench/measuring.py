@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench import playbooks
 from bench.counting import Cost, counted
+from bench.exchange import assessing
 from bench.server import prefect_server
 from bench.table import Result
 from bench.yard import fleet, must_be_patched, must_not_have_guessed
@@ -76,10 +77,12 @@ class Measuring:
         """Measure bare SSH and assessing in turns, then patching."""
         with self._yard("library") as yard:
             environment = self._home(yard)
-            turns: dict[str, list[Cost]] = {"floor": [], "least": [], "library": []}
-            for _ in range(ROUNDS):
-                turns["floor"].append(self._ours("floor client", yard, {}))
-                turns["least"].append(self._ours("floor transport", yard, {}))
+            turns: dict[str, list[Cost]] = {"true": [], "floor": [], "library": []}
+            for number in range(ROUNDS):
+                script = yard.folder / "exchange"
+                script.write_bytes(assessing(yard.inventory, f"floor-{number}"))
+                turns["true"].append(self._ours("floor", yard, {}))
+                turns["floor"].append(self._ours("floor", yard, {}, str(script)))
                 turns["library"].append(self._ours("library assess", yard, environment))
             for row, rounds in turns.items():
                 self._keep(row, self.assess, rounds)
@@ -129,11 +132,14 @@ class Measuring:
         open_store(f"sqlite:///{home / 'patchyard.db'}").close()
         return {"PATCHYARD_HOME": str(home), "PATCHYARD_DATABASE_URL": ""}
 
-    def _ours(self, words: str, yard: SimulatedYard, environment: Mapping[str, str]) -> Cost:
+    def _ours(
+        self, words: str, yard: SimulatedYard, environment: Mapping[str, str], *more: str
+    ) -> Cost:
         """Count one module of the benchmark, named with its verb, in a process of its own."""
         module, *verb = words.split()
+        arguments = [*verb, str(yard.inventory), str(self.slots), *more]
         return counted(
-            [sys.executable, "-m", f"bench.{module}", *verb, str(yard.inventory), str(self.slots)],
+            [sys.executable, "-m", f"bench.{module}", *arguments],
             environment=environment,
             log=self.logs / f"{'-'.join(words.split())}.log",
         )

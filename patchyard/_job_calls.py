@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import re
 import secrets
+import zlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -33,6 +34,9 @@ LOADER = 'eval "$(echo $1 | base64 -d | gzip -dc)"'
 JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 LONGEST_ARGUMENT = 128 * 1024 - 1
 """Linux takes no longer argument of a program (MAX_ARG_STRLEN)."""
+
+PACKED_ABOVE = 4096
+"""Bytes of output above which it is packed for the way: what fits into a few packets is not."""
 
 ANSWER = timedelta(seconds=40)
 """Time for an answer beyond the wait that was asked for: a loaded machine, a slow sudo."""
@@ -186,6 +190,7 @@ class _Question:
             kind=self.kind,
             wait=f"{self.wait.total_seconds():g}",
             offset=self.offset,
+            packed_above=PACKED_ABOVE,
             **values,
         )
         done = runner.run(script, timeout=self.wait + ANSWER)
@@ -206,17 +211,27 @@ class _Question:
         state = State(word)
         if state == State.ABSENT:
             self._must_have_launched(transcript.get("launch"), done)
-        output = transcript.get("output")
+        output = self._output(transcript)
         if state == State.FINISHED and output is None:
             raise Unreachable(f"the output of job {self.job_id} was cut off")
         return JobState(
             state=state,
             exit_status=int(rest) if state == State.FINISHED else None,
-            output=output.stdout if output else "",
+            output=output or "",
             progress=transcript["progress"].stdout.strip(),
             started_here=transcript["starter"].status == 0,
             detail=rest if state == State.REFUSED else "",
         )
+
+    def _output(self, transcript: Transcript) -> str | None:
+        plain, packed = transcript.get("output"), transcript.get("packed")
+        if packed is None:
+            return None if plain is None else plain.stdout
+        try:
+            data = gzip.decompress(base64.b64decode(packed.stdout))
+        except (ValueError, EOFError, OSError, zlib.error) as error:
+            raise Unreachable(f"the output of job {self.job_id} was cut off: {error}") from error
+        return data.decode("utf-8", "replace")
 
     def _must_have_launched(self, launch: Section | None, done: Completed) -> None:
         """Tell why nothing started. A unit of that name is no reason: it is the job, starting."""

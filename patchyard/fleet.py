@@ -35,14 +35,15 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         workshop = run.workshop()
         with workshop.link(machine) as link:
             seen = operations.assess(workshop.bench(machine, link), "assess", refresh=refresh)
-        run.store.save_assessment(run.id, name, BEFORE, seen)
         status, reason = Status.SUCCEEDED, f"{len(seen.updates)} updates available"
+        run.store.end_assessment(run.id, name, BEFORE, seen, reason, run.clock())
     except MachineError as error:
         reached = error.code not in NOT_REACHED
         status, reason = (Status.FAILED if reached else Status.UNREACHABLE), str(error)
+        run.store.set_machine(run.id, name, status, reason, run.clock())
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         status, reason = Status.FAILED, _internal(run, name, error)
-    run.store.set_machine(run.id, name, status, reason, run.clock())
+        run.store.set_machine(run.id, name, status, reason, run.clock())
     run.say(name, "assess", f"{status}: {reason}")
 
 

@@ -19,6 +19,8 @@ def _scan(package: str, constant: str) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     paths = importlib.import_module(package).__path__
     for module in pkgutil.iter_modules(paths):
+        if module.name.startswith("_"):  # a part of an addition; it may want what others do without
+            continue
         addition = getattr(importlib.import_module(f"{package}.{module.name}"), constant, None)
         if addition is None:
             continue

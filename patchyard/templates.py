@@ -29,6 +29,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        # A template is read once: a run asks for the same few of them thousands of times.
+        auto_reload=False,
     )
     made.filters["sh"] = _quote
     return made

@@ -69,32 +69,27 @@ def parse(output: str, nonce: str) -> Transcript:
     Raises:
         MalformedOutput: a frame closes a section that was not open.
     """
-    marker = f"@@{nonce} "
     sections: dict[str, Section] = {}
-    name = ""
-    streams: dict[str, list[str]] = {}
-    current: list[str] | None = None
-    for line in output.split("\n"):
-        if not line.startswith(marker):
-            if current is not None:
-                current.append(line)
-            continue
-        verb, _, rest = line.removeprefix(marker).partition(" ")
+    name = stdout = stderr = ""
+    # Cut at the frames, not into lines: of a long output nearly no line is a frame.
+    _, *pieces = f"\n{output}".split(f"\n@@{nonce} ")
+    for piece in pieces:
+        frame, _, body = piece.partition("\n")
+        verb, _, rest = frame.partition(" ")
         if verb == "begin":
-            name, streams = rest, {"stdout": [], "stderr": []}
-            current = streams["stdout"]
+            name, stdout, stderr = rest, body, ""
         elif verb == "stderr" and rest == name:
-            current = streams["stderr"]
+            stderr = body
         elif verb == "end":
-            sections[name] = _close(name, rest, streams)
-            name, current = "", None
+            sections[name] = Section(name, stdout, stderr, _status(name, rest))
+            name = ""
         else:
-            raise MalformedOutput(f"unexpected frame {line!r}")
+            raise MalformedOutput(f"unexpected frame {frame!r}")
     return Transcript(sections)
 
 
-def _close(name: str, rest: str, streams: dict[str, list[str]]) -> Section:
+def _status(name: str, rest: str) -> int:
     ended, _, status = rest.rpartition(" ")
     if not name or ended != name or not status.isdigit():
         raise MalformedOutput(f"frame ends {rest!r} while {name or 'nothing'!r} is open")
-    return Section(name, "\n".join(streams["stdout"]), "\n".join(streams["stderr"]), int(status))
+    return int(status)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
+from patchyard.domain.outcome import Status
 from patchyard.domain.updates import Assessment
 from patchyard.store.database import Database
+from patchyard.store.machines import change_machine
 from patchyard.store.models import AssessmentRow, RunRow
 from patchyard.store.part import Part, parsed
 
@@ -40,6 +43,28 @@ class Assessments(Part):
             NotRecorded: there is no such run.
         """
         self.save_assessments(run_id, phase, {machine: assessment})
+
+    def end_assessment(
+        self,
+        run_id: str,
+        machine: str,
+        phase: str,
+        assessment: Assessment,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        """Keep what was seen of a machine, and that its part in the run has succeeded, as one.
+
+        Raises:
+            NotRecorded: there is no such run, or it does not have this machine.
+        """
+        row = _values(run_id, machine, phase, assessment)
+
+        def ended(connection: Connection) -> None:
+            connection.execute(self._save, row)
+            change_machine(connection, run_id, machine, Status.SUCCEEDED, reason, at)
+
+        self._database.write(ended)
 
     def save_assessments(
         self, run_id: str, phase: str, assessments: Mapping[str, Assessment]

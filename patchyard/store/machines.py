@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from patchyard.domain.outcome import Status
 from patchyard.store.columns import UtcTime
@@ -33,6 +33,19 @@ _START = _SET.values(
     started_at=func.coalesce(MachineRunRow.started_at, bindparam("start", type_=UtcTime()))
 )
 _EVENTS = select_as(AvailabilityEvent, AvailabilityRow)
+
+
+def change_machine(
+    connection: Connection, run_id: str, machine: str, status: Status, reason: str, at: datetime
+) -> None:
+    """Do what `Machines.set_machine` does, within a transaction that has begun."""
+    values: dict[str, Any] = {"run": run_id, "on": machine, "word": status, "why": reason}
+    values["end"] = at if status.final else None
+    changed = _SET
+    if status == Status.IN_PROGRESS:
+        changed, values["start"] = _START, at
+    if not connection.execute(changed, values).rowcount:
+        raise NotRecorded(f"run {run_id} does not have the machine {machine}")
 
 
 class Machines(Part):
@@ -77,13 +90,9 @@ class Machines(Part):
         Raises:
             NotRecorded: the run does not have this machine.
         """
-        values: dict[str, Any] = {"run": run_id, "on": machine, "word": status, "why": reason}
-        values["end"] = at if status.final else None
-        changed = _SET
-        if status == Status.IN_PROGRESS:
-            changed, values["start"] = _START, at
-        if not self._database.change(changed, values):
-            raise NotRecorded(f"run {run_id} does not have the machine {machine}")
+        self._database.write(
+            lambda connection: change_machine(connection, run_id, machine, status, reason, at)
+        )
 
     def count_machines(self, run_id: str) -> tuple[int, int]:
         """Count a run's machines that have come to an end, and those that are at work."""

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from patchyard.domain.updates import Assessment, OperatingSystem, Source, Update
 from patchyard.domain.value import Known
-from patchyard.errors import MalformedOutput
 from patchyard.managers.apt import effect, freshness, surroundings
-from patchyard.managers.apt.candidates import Market, Record, available_updates
+from patchyard.managers.apt.answers import answers_of, read_installed, read_updates
 from patchyard.managers.apt.lifetimes import end_of_life
 from patchyard.managers.apt.live_patch import live_patch
-from patchyard.managers.apt.outlook import Outlook, parse_outlook
-from patchyard.managers.apt.relations import Needs
+from patchyard.managers.apt.outlook import parse_outlook
 from patchyard.managers.apt.surroundings import text_of
-from patchyard.managers.apt.versions import parse_releases, parse_tables
-from patchyard.transcript import Section, Transcript
-
-_PACKAGE_FIELDS = 5
-_RELATION_FIELDS = 6
-_ABSENT = frozenset("nc")
-"""Second letters of dpkg's status for what is not on the machine: never was, or only its files."""
+from patchyard.transcript import Transcript
 
 _OUTLOOKS = ("would_full", "would_new", "would_plain")
-
-
-@dataclass(frozen=True, slots=True)
-class _Installed:
-    """What dpkg has: versions and states by key, versions by name, and provided names."""
-
-    packages: dict[str, str]
-    states: dict[str, str]
-    by_name: dict[str, str]
-    provided: frozenset[str]
 
 
 def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -> Assessment:
@@ -51,14 +32,12 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
     """
     release = surroundings.parse_os_release(transcript["os_release"].require())
     native = transcript["architecture"].require().strip()
-    installed = _installed(transcript["packages"].require())
-    headers, refresh, sources = _repositories(transcript)
+    installed = read_installed(transcript["packages"].require())
+    refresh, sources = _repositories(transcript)
     failed = _failed_outlooks(transcript)
     problems = surroundings.database_problems(transcript, installed.states, failed.values())
     _insist_on_outlooks(transcript, failed, broken=bool(problems))
-    updates = available_updates(
-        _market(transcript, native, installed, headers, simulated=not failed)
-    )
+    updates = read_updates(answers_of(transcript, native, simulated=not failed))
     system, lifetime = _system(release, native, sources, taken_at)
     complete, because = _complete(system, sources, refresh, taken_at, [*failed.values(), lifetime])
     running = effect.running_code(transcript)
@@ -91,39 +70,11 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
     )
 
 
-def _repositories(
-    transcript: Transcript,
-) -> tuple[Mapping[str, freshness.Header], freshness.Refresh, tuple[Source, ...]]:
+def _repositories(transcript: Transcript) -> tuple[freshness.Refresh, tuple[Source, ...]]:
     headers = freshness.parse_headers(transcript["releases"].require())
     places = freshness.parse_places(transcript["configured"].require())
     refresh = freshness.parse_refresh(transcript.get("refresh"), places)
-    return headers, refresh, freshness.sources(places, headers, refresh)
-
-
-def _installed(text: str) -> _Installed:
-    packages: dict[str, str] = {}
-    states: dict[str, str] = {}
-    by_name: dict[str, str] = {}
-    provided: set[str] = set()
-    for line in text.split("\n"):
-        if not line:
-            continue
-        fields = line.split("\t")
-        if len(fields) != _PACKAGE_FIELDS:
-            raise MalformedOutput(f"dpkg-query printed {line[:80]!r}")
-        name, architecture, version, state, provides = fields
-        if state[1] in _ABSENT:
-            continue
-        key = f"{name}:{architecture}"
-        packages[key] = version
-        by_name[name] = version
-        if state != "ii ":
-            states[key] = state
-        if provides:
-            provided.update(part.partition("(")[0].strip() for part in provides.split(","))
-    if not packages:
-        raise MalformedOutput("dpkg-query names no installed package")
-    return _Installed(packages, states, by_name, frozenset(provided))
+    return refresh, freshness.sources(places, headers, refresh)
 
 
 def _failed_outlooks(transcript: Transcript) -> dict[str, str]:
@@ -139,57 +90,6 @@ def _insist_on_outlooks(transcript: Transcript, failed: Mapping[str, str], *, br
         return
     for name in failed:
         transcript[name].require()
-
-
-def _market(
-    transcript: Transcript,
-    native: str,
-    installed: _Installed,
-    headers: Mapping[str, freshness.Header],
-    *,
-    simulated: bool,
-) -> Market:
-    full = parse_outlook(transcript["would_full"].stdout)
-    return Market(
-        native=native,
-        packages=installed.packages,
-        provided=installed.provided,
-        tables=tuple(parse_tables(transcript["versions"].require())),
-        releases=parse_releases(transcript["policy"].require()),
-        reluctant=freshness.reluctant_releases(headers),
-        records=_records(transcript["records"].require()),
-        relations=_relations(transcript["relations"].require()),
-        holds=frozenset(transcript["holds"].require().split()),
-        full=full,
-        with_new=_outlook(transcript.get("would_new"), full),
-        plain=_outlook(transcript.get("would_plain"), full),
-        simulated=simulated,
-    )
-
-
-def _outlook(section: Section | None, full: Outlook) -> Outlook:
-    """Where the full upgrade neither adds nor removes, the script asks for no smaller one."""
-    return full if section is None else parse_outlook(section.stdout)
-
-
-def _records(text: str) -> dict[tuple[str, str], tuple[Record, ...]]:
-    found: dict[tuple[str, str], tuple[Record, ...]] = {}
-    for block in text.split("\n\n"):
-        fields = dict(line.partition(": ")[::2] for line in block.splitlines() if line)
-        if "Package" in fields:
-            key = (fields["Package"], fields.get("Version", ""))
-            found[key] = (*found.get(key, ()), fields)
-    return found
-
-
-def _relations(text: str) -> dict[str, Needs]:
-    found: dict[str, Needs] = {}
-    for line in text.splitlines():
-        fields = line.split("\t")
-        if len(fields) == _RELATION_FIELDS:
-            name, architecture, pre, depends, breaks, conflicts = fields
-            found[f"{name}:{architecture}"] = Needs(f"{pre},{depends}", f"{breaks},{conflicts}")
-    return found
 
 
 def _system(

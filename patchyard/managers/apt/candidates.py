@@ -9,7 +9,7 @@ from patchyard.domain.updates import Classification, Standing, Update
 from patchyard.domain.value import Known
 from patchyard.managers.apt.outlook import Outlook
 from patchyard.managers.apt.relations import Change, Needs, requirements
-from patchyard.managers.apt.versions import Offer, Release, Table, describe, is_security
+from patchyard.managers.apt.versions import Offer, Origin, Release, Table
 
 Record = Mapping[str, str]
 """The fields of one package's entry in a repository's index."""
@@ -27,6 +27,7 @@ class Market:
     provided: Collection[str]
     tables: tuple[Table, ...]
     releases: Mapping[str, Release]
+    origins: Mapping[str, Origin]
     reluctant: Collection[Release]
     records: Mapping[tuple[str, str], tuple[Record, ...]]
     relations: Mapping[str, Needs]
@@ -115,9 +116,8 @@ def _find_new(table: Table, market: Market) -> _Found | None:
     record = market.record(table.name, table.candidate)
     bare, _, foreign = table.name.partition(":")
     architecture = record.get("Architecture") or foreign or market.native
-    offer = next((o for o in table.offers if o.version == table.candidate), None)
     return _Found(
-        table, f"{bare}:{architecture}", "", table.candidate, offer, standing, record,
+        table, f"{bare}:{architecture}", "", table.candidate, table.takes, standing, record,
         detail="comes along as a new dependency",
     )  # fmt: skip
 
@@ -125,7 +125,7 @@ def _find_new(table: Table, market: Market) -> _Found | None:
 def _standing(table: Table, market: Market) -> tuple[Standing, str]:
     """Say whether apt would install the candidate, by the mildest upgrade that does."""
     name = table.name
-    offer = next((offer for offer in table.newer if offer.version == table.candidate), None)
+    offer = table.takes
     if offer is None:
         return Standing.PINNED, ""
     if name in market.holds:
@@ -196,8 +196,8 @@ def _update(found: _Found, required: Collection[str], market: Market) -> Update:
         architecture=architecture,
         installed=found.installed,
         candidate=found.candidate,
-        classification=_classify(found, market.releases),
-        origin=_origin(found, market.releases),
+        classification=_classify(found, market.origins),
+        origin=_origin(found, market.origins),
         source=source,
         standing=found.standing,
         detail=found.detail or _needs_new(found, required, market),
@@ -209,19 +209,18 @@ def _update(found: _Found, required: Collection[str], market: Market) -> Update:
     )
 
 
-def _classify(found: _Found, releases: Mapping[str, Release]) -> Classification:
+def _classify(found: _Found, origins: Mapping[str, Origin]) -> Classification:
     """A fix for security counts until it is installed, also when a later version carries it."""
     sources = (source for offer in found.table.newer for source in offer.repositories)
-    security = any(is_security(source, releases) for source in sources)
+    security = any(origins[source].security for source in sources)
     return Classification.SECURITY if security else Classification.OTHER
 
 
-def _origin(found: _Found, releases: Mapping[str, Release]) -> str:
+def _origin(found: _Found, origins: Mapping[str, Origin]) -> str:
     if found.offer is None or not found.offer.repositories:
         return ""
-    sources = found.offer.repositories
-    first = next((s for s in sources if is_security(s, releases)), sources[0])
-    return describe(first, releases)
+    sources = [origins[source] for source in found.offer.repositories]
+    return next((origin for origin in sources if origin.security), sources[0]).name
 
 
 def _needs_new(found: _Found, required: Iterable[str], market: Market) -> str:

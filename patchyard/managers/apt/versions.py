@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 LOCAL = "/var/lib/dpkg/status"
@@ -11,42 +11,38 @@ LOCAL = "/var/lib/dpkg/status"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One version of a package. `phased` is the percentage of machines that may have it."""
+    """One version of a package. `phased` is the percentage of machines that may have it.
+
+    `repositories` are its sources that are not the machine itself.
+    """
 
     version: str
     priority: str
     phased: str
     installed: bool
-    sources: tuple[str, ...]
-
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """The sources that are not the machine itself."""
-        return tuple(source for source in self.sources if source != LOCAL)
+    repositories: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All versions of one package, newest first. `name` is as apt writes it."""
+    """All versions of one package, newest first.
+
+    Attributes:
+        name: as apt writes it.
+        candidate: the version that apt would take; empty for none.
+        installed: the installed version, where the package is installed.
+        newer: the versions above the installed one; all of them where it is not installed.
+    """
 
     name: str
     candidate: str
-    offers: tuple[Offer, ...]
+    installed: Offer | None
+    newer: tuple[Offer, ...]
 
     @property
-    def installed(self) -> Offer | None:
-        """The installed version, where the package is installed."""
-        return next((offer for offer in self.offers if offer.installed), None)
-
-    @property
-    def newer(self) -> tuple[Offer, ...]:
-        """The versions above the installed one; all of them where it is not installed."""
-        found: list[Offer] = []
-        for offer in self.offers:
-            if offer.installed:
-                break
-            found.append(offer)
-        return tuple(found)
+    def takes(self) -> Offer | None:
+        """The candidate, where it is newer than what is installed."""
+        return next((offer for offer in self.newer if offer.version == self.candidate), None)
 
 
 def parse_tables(text: str) -> list[Table]:
@@ -72,10 +68,13 @@ def _table(block: list[str]) -> Table:
             offers.append((line, []))
         elif offers:
             offers[-1][1].append(line.strip().partition(" ")[2])
+    found = [_offer(line, sources) for line, sources in offers]
+    at = next((at for at, offer in enumerate(found) if offer.installed), None)
     return Table(
         name=block[0].rstrip(":"),
         candidate="" if candidate == "(none)" else candidate,
-        offers=tuple(_offer(line, sources) for line, sources in offers),
+        installed=None if at is None else found[at],
+        newer=tuple(found[:at]),
     )
 
 
@@ -88,7 +87,7 @@ def _offer(line: str, sources: list[str]) -> Offer:
         priority=priority,
         phased=phased.strip("()").removeprefix("phased "),
         installed=line.startswith(" ***"),
-        sources=tuple(sources),
+        repositories=tuple(source for source in sources if source != LOCAL),
     )
 
 
@@ -137,17 +136,24 @@ def _release(text: str) -> Release:
     )
 
 
-def is_security(source: str, releases: Mapping[str, Release]) -> bool:
-    """True where a source of a version table is one that security fixes come from."""
-    words = source.split(" ")
-    suite = words[1].rpartition("/")[0] if len(words) > 1 else ""
-    release = releases.get(source, Release())
-    return release.security or suite.endswith(("-security", "/updates"))
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a source of version tables is: its name for people, and whether it is for security."""
+
+    name: str
+    security: bool
 
 
-def describe(source: str, releases: Mapping[str, Release]) -> str:
-    """Name a source for people: the repository's label and its suite."""
-    words = source.split(" ")
-    suite = words[1].rpartition("/")[0] if len(words) > 1 else ""
-    label = releases.get(source, Release()).label
-    return " ".join(part for part in (label or words[0], suite) if part)
+def origins(tables: Iterable[Table], releases: Mapping[str, Release]) -> Mapping[str, Origin]:
+    """Return what the sources of newer versions are."""
+    named = {s for table in tables for offer in table.newer for s in offer.repositories}
+    return {source: _origin(source, releases.get(source, Release())) for source in named}
+
+
+def _origin(source: str, release: Release) -> Origin:
+    address, _, rest = source.partition(" ")
+    suite = rest.partition(" ")[0].rpartition("/")[0]
+    return Origin(
+        name=" ".join(part for part in (release.label or address, suite) if part),
+        security=release.security or suite.endswith(("-security", "/updates")),
+    )
