@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ class Crew:
                 batch = Batch(names, threads=run.slots, on_end=self._ended)
                 self._batch_of |= dict.fromkeys(names, batch)
         self._futures: dict[str, PrefectFuture[None]] = {}
+        self._ended_futures: SimpleQueue[PrefectFuture[None]] = SimpleQueue()
         self._at_work: set[str] = set()
 
     @property
@@ -54,15 +56,22 @@ class Crew:
             batch.hand_over(name)
             if batch.label not in self._futures:
                 self._run.batches[batch.label] = batch
-                self._futures[batch.label] = self._task.submit(
-                    self._run.id, batch.label, **self._given
-                )
+                future = self._task.submit(self._run.id, batch.label, **self._given)
+                self._futures[batch.label] = future
+                future.add_done_callback(self._over)
+
+    def _over(self, future: PrefectFuture[None]) -> None:
+        self._ended_futures.put(future)
+        self._run.changed.set()
 
     def insist(self) -> None:
-        """Raise what ended a task run badly; its machines would be waited for without end."""
-        for future in self._futures.values():
-            if future.state.is_final() and not future.state.is_completed():
-                future.result()
+        """Raise what ended a task run badly; its machines would be waited for without end.
+
+        Asked of those that have ended here: the state of one that has not is a question to the
+        server.
+        """
+        while not self._ended_futures.empty():
+            self._ended_futures.get().result()
 
     def __enter__(self) -> Self:
         return self

@@ -36,6 +36,9 @@ from patchyard.runs import Run
 LOG_LINES = 2000
 """Log lines a run may send to the server, which spends some 2 ms on each. All are in its folder."""
 
+STEP_LINES = 400
+"""Lines after which single steps of machines are no more sent, so that verdicts still are."""
+
 EVENTS = 100
 """Events a run may send. They share one queue with the states of task runs."""
 
@@ -51,6 +54,7 @@ class Window:
         self._log = get_run_logger()
         self._lock = threading.Lock()
         self._lines = 0
+        self._full: set[str] = set()
         self._events = 0
         self._total = 0
         self._artifact: UUID | None = None
@@ -82,15 +86,18 @@ class Window:
         """Log one line with run, machine and step: to the run's folder, and at first to Prefect."""
         told = " ".join(text.split())
         line = " | ".join(part for part in (self._run.id, machine, step, told) if part)
+        what, most = ("steps", STEP_LINES) if machine and step != ENDED else ("lines", LOG_LINES)
+        kept = self._run.folder / "run.log"
         with self._lock:
-            with (self._run.folder / "run.log").open("a") as log:
+            with kept.open("a") as log:
                 log.write(f"{self._run.clock().isoformat()} {line}\n")
-            self._lines += 1
-            spent = self._lines
-        if spent < LOG_LINES:
+            room, told_before = self._lines < most, what in self._full
+            self._lines += room
+            self._full |= set() if room else {what}
+        if room:
             self._log.log(logging.INFO, line)
-        elif spent == LOG_LINES:
-            self._log.warning("further lines are in %s only", self._run.folder / "run.log")
+        elif not told_before:
+            self._log.warning("further %s of machines are in %s only", what, kept)
         if step == ENDED:
             self._tell(machine, text)
 

@@ -142,12 +142,13 @@ def _do(workshop: Workshop, bench: Bench, run: MachineRun, action: Action) -> Ma
     )
     workshop.say(name, action.key, "started")
     assessment, result = _attempt(bench, run, action, begun.started_at, workshop)
-    finished = workshop.clock()
-    if assessment is not None:
-        workshop.store.save_assessment(run.run_id, name, action.key, assessment)
-    workshop.store.finish_step(
-        run.run_id, name, begun.seq, result.model_dump(mode="json"), finished
-    )
+    finished, told = workshop.clock(), result.model_dump(mode="json")
+    if assessment is None:
+        workshop.store.finish_step(run.run_id, name, begun.seq, told, finished)
+    else:
+        workshop.store.end_look(
+            run.run_id, name, begun.seq, action.key, assessment, result=told, at=finished
+        )
     step = Step(action=action, started_at=begun.started_at, finished_at=finished, result=result)
     steps = (*(s for s in run.steps if s.action.key != action.key), step)
     seen = {**run.assessments, action.key: assessment} if assessment else run.assessments

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from jinja2 import Environment
+from pydantic_core import to_json
 
 from patchyard import report_view
 from patchyard.domain import meaning
@@ -35,6 +37,8 @@ __all__ = [
     "render_table",
     "write_report",
 ]
+
+_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
 SCHEMA_VERSION = 1
 """Rises when a field of the JSON report goes away or changes its meaning."""
@@ -120,7 +124,12 @@ def render_markdown(report: RunReport) -> str:
 def render_json(report: RunReport) -> str:
     """Return the report as JSON, whole and unchanged, in ASCII so that a terminal can show it."""
     content = {"schema_version": SCHEMA_VERSION, **report.model_dump(mode="json")}
-    return json.dumps(content, indent=1) + "\n"
+    text = to_json(content, indent=1).decode()
+    return f"{_OUTSIDE_ASCII.sub(_escaped, text)}\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
 
 
 def render_csv(report: RunReport) -> str:

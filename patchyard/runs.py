@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Run:
         """The run's id."""
         return self.record.id
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the run's report and log are kept."""
         return settings().home / "runs" / self.id

@@ -14,6 +14,7 @@ from patchyard.store.database import Database
 from patchyard.store.machines import change_machine
 from patchyard.store.models import AssessmentRow, RunRow
 from patchyard.store.part import Part, parsed
+from patchyard.store.steps import end_step
 
 _IDENTITY = [AssessmentRow.run_id, AssessmentRow.machine, AssessmentRow.phase]
 _ONE = select(AssessmentRow.data).where(
@@ -63,6 +64,31 @@ class Assessments(Part):
         def ended(connection: Connection) -> None:
             connection.execute(self._save, row)
             change_machine(connection, run_id, machine, Status.SUCCEEDED, reason, at)
+
+        self._database.write(ended)
+
+    def end_look(
+        self,
+        run_id: str,
+        machine: str,
+        seq: int,
+        key: str,
+        assessment: Assessment,
+        *,
+        result: Mapping[str, Any],
+        at: datetime,
+    ) -> None:
+        """Keep what a step has seen of a machine, and that the step has ended, as one.
+
+        Raises:
+            Refused: the step has ended with another result.
+            NotRecorded: there is no such step.
+        """
+        row = _values(run_id, machine, key, assessment)
+
+        def ended(connection: Connection) -> None:
+            connection.execute(self._save, row)
+            end_step(connection, run_id, machine, seq, result=result, at=at)
 
         self._database.write(ended)
 

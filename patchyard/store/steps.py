@@ -76,20 +76,9 @@ class Steps(Part):
             Refused: the step has ended with another result.
             NotRecorded: there is no such step.
         """
-        outcome = dict(result)
-        place = {"run": run_id, "on": machine, "number": seq}
-
-        def work(connection: Connection) -> None:
-            ended = connection.execute(_END, {**place, "at": at, "outcome": outcome}).rowcount
-            if ended:
-                return
-            row = connection.execute(_ONE, place).first()
-            if row is None:
-                raise NotRecorded(f"there is no step {seq} of {machine} in run {run_id}")
-            if StepRecord(*row).result != outcome:
-                raise Refused(f"step {seq} of {machine} in run {run_id} has ended already")
-
-        self._database.write(work)
+        self._database.write(
+            lambda connection: end_step(connection, run_id, machine, seq, result, at)
+        )
 
     def steps(self, run_id: str, machine: str) -> tuple[StepRecord, ...]:
         """Return the steps of one machine in the order they were begun."""
@@ -103,6 +92,26 @@ class Steps(Part):
         query = _STEPS.where(StepRow.run_id == run_id).order_by(StepRow.machine, StepRow.seq)
         steps = as_records(StepRecord, self._database.rows(query))
         return {machine: tuple(of) for machine, of in groupby(steps, lambda step: step.machine)}
+
+
+def end_step(
+    connection: Connection,
+    run_id: str,
+    machine: str,
+    seq: int,
+    result: Mapping[str, Any],
+    at: datetime,
+) -> None:
+    """Do what `Steps.finish_step` does, within a transaction that has begun."""
+    outcome = dict(result)
+    place = {"run": run_id, "on": machine, "number": seq}
+    if connection.execute(_END, {**place, "at": at, "outcome": outcome}).rowcount:
+        return
+    row = connection.execute(_ONE, place).first()
+    if row is None:
+        raise NotRecorded(f"there is no step {seq} of {machine} in run {run_id}")
+    if StepRecord(*row).result != outcome:
+        raise Refused(f"step {seq} of {machine} in run {run_id} has ended already")
 
 
 def _attached(last: StepRecord, key: str) -> StepRecord:
