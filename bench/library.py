@@ -17,11 +17,11 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.rollout import Done, Halt, Start, next_step
 from patchyard.fleet import assess_machine, work_on
 from patchyard.parameters import AssessParameters, PatchParameters
-from patchyard.planner import mark_started, plan_run, rollout_of, select_machines
+from patchyard.planner import RecordedRollout, mark_started, plan_run, select_machines
 from patchyard.reporting import write_report
 from patchyard.runs import Run, begin
 
-TURN = timedelta(seconds=0.5)
+TURN = timedelta(seconds=1)
 """As in the flows: the longest time between two questions to the rollout."""
 
 
@@ -75,10 +75,10 @@ def _assess_all(run: Run, slots: int) -> None:
 
 def _roll_out(run: Run, parameters: PatchParameters) -> str:
     """Interpret the rollout as the flow does, with plain threads in place of task runs."""
-    plan = run.store.plan(run.id)
+    rollout = RecordedRollout(run, run.store.plan(run.id), parameters)
     with ThreadPoolExecutor(parameters.slots) as pool:
         while True:
-            step = next_step(rollout_of(run, plan, parameters), run.clock())
+            step = next_step(rollout.now(), run.clock())
             match step:
                 case Start():
                     mark_started(run, list(step.machines))

@@ -10,12 +10,12 @@ from flows.window import Window
 from patchyard.domain.plan import Plan
 from patchyard.domain.rollout import Done, Halt, Start, WaitForMachines, WaitUntil, next_step
 from patchyard.parameters import PatchParameters, RollbackParameters
-from patchyard.planner import interrupted, mark_started, rollout_of, select_machines
+from patchyard.planner import RecordedRollout, interrupted, mark_started, select_machines
 from patchyard.runs import Run
 from tasks.assess import assess_batch
 from tasks.patch import work_batch
 
-TURN = timedelta(seconds=0.5)
+TURN = timedelta(seconds=1)
 """Longest time between two questions to the rollout: so soon is a cancel or a finish seen."""
 
 
@@ -42,10 +42,11 @@ def roll_out(
     Machines that an earlier controller of this run had begun are taken up first.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
+    rollout = RecordedRollout(run, plan, parameters)
     with Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew:
         crew.start(interrupted(run))
         while True:
-            step = next_step(rollout_of(run, plan, parameters), run.clock())
+            step = next_step(rollout.now(), run.clock())
             match step:
                 case Start():
                     mark_started(run, step.machines)

@@ -38,6 +38,9 @@ LONGEST_ARGUMENT = 128 * 1024 - 1
 PACKED_ABOVE = 4096
 """Bytes of output above which it is packed for the way: what fits into a few packets is not."""
 
+_GZIP = 16 + zlib.MAX_WBITS
+"""What zlib calls the format of gzip."""
+
 ANSWER = timedelta(seconds=40)
 """Time for an answer beyond the wait that was asked for: a loaded machine, a slow sudo."""
 
@@ -228,8 +231,9 @@ class _Question:
         if packed is None:
             return None if plain is None else plain.stdout
         try:
-            data = gzip.decompress(base64.b64decode(packed.stdout))
-        except (ValueError, EOFError, OSError, zlib.error) as error:
+            # One member exactly: `gzip.decompress` takes nothing at all for an empty text.
+            data = zlib.decompress(base64.b64decode(packed.stdout), wbits=_GZIP)
+        except (ValueError, zlib.error) as error:
             raise Unreachable(f"the output of job {self.job_id} was cut off: {error}") from error
         return data.decode("utf-8", "replace")
 

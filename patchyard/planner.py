@@ -107,23 +107,43 @@ def _nothing_to_do(
     return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
 
 
-def rollout_of(run: Run, plan: Plan, parameters: PatchParameters | RollbackParameters) -> Rollout:
-    """Rebuild the rollout from what is recorded."""
-    records = {r.machine: r for r in run.store.machines(run.id) if r.wave is not None}
-    waves = [name for wave in plan.waves for name in wave]
-    ended: dict[int, datetime] = {}
-    for record in records.values():
-        if record.finished_at is not None and record.wave is not None:
-            ended[record.wave] = max(ended.get(record.wave, record.finished_at), record.finished_at)
-    return Rollout(
-        members=tuple(_member(run, name, records[name].wave or 1) for name in waves),
-        statuses={name: records[name].status for name in waves},
-        wave_finished_at=ended,
-        budget=_budget(parameters),
-        limits=_limits(parameters),
-        cancel_requested=run.cancelled(),
-        forgiven=frozenset(getattr(parameters, "forgive", ())),
-    )
+class RecordedRollout:
+    """The rollout of an open run, rebuilt from what is recorded each time it is asked.
+
+    What the record cannot change, such as who is in which wave, is worked out once: a large run
+    asks thousands of times.
+    """
+
+    def __init__(
+        self, run: Run, plan: Plan, parameters: PatchParameters | RollbackParameters
+    ) -> None:
+        self._run = run
+        self._members = tuple(
+            _member(run, name, number)
+            for number, wave in enumerate(plan.waves, start=1)
+            for name in wave
+        )
+        self._budget = _budget(parameters)
+        self._limits = _limits(parameters)
+        self._forgiven = frozenset(getattr(parameters, "forgive", ()))
+
+    def now(self) -> Rollout:
+        """Return the rollout as it is recorded now."""
+        standings = self._run.store.standings(self._run.id)
+        ended: dict[int, datetime] = {}
+        for member in self._members:
+            at = standings[member.name].finished_at
+            if at is not None:
+                ended[member.wave] = max(ended.get(member.wave, at), at)
+        return Rollout(
+            members=self._members,
+            statuses={m.name: standings[m.name].status for m in self._members},
+            wave_finished_at=ended,
+            budget=self._budget,
+            limits=self._limits,
+            cancel_requested=self._run.cancelled(),
+            forgiven=self._forgiven,
+        )
 
 
 def _member(run: Run, name: str, wave: int) -> Member:

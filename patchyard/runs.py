@@ -34,6 +34,10 @@ OWNER_TTL = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
 """Time between heartbeats; several fit into OWNER_TTL, so that one lost write is no loss."""
 
+TOGETHER = 0.1
+"""Seconds in which machines that come to an end are answered together: in a large run they come by
+the second, and each answer reads the record of all."""
+
 FRESH = timedelta(hours=24)
 """How old a run may be that is taken up by itself: an older plan tells of an older world."""
 
@@ -95,7 +99,8 @@ class Run:
 
     def pause(self, longest: timedelta) -> None:
         """Wait until a machine of this run has come to an end, or for `longest`."""
-        self.changed.wait(longest.total_seconds())
+        if self.changed.wait(longest.total_seconds()):
+            time.sleep(TOGETHER)
         self.changed.clear()
 
     def workshop(self) -> Workshop:

@@ -252,6 +252,25 @@ def test_the_script_arrives_as_it_was_written(link: Link, name: str) -> None:
     assert finished.output == f"{text}\n"
 
 
+@pytest.mark.parametrize("size", [_job_calls.PACKED_ABOVE, _job_calls.PACKED_ABOVE + 1])
+def test_output_arrives_whole_whether_it_is_packed_or_not(link: Link, name: str, size: int) -> None:
+    script = f"head -c {size - 3} /dev/zero | tr '\\0' y; printf '\\nz'; printf '\\n'"
+    assert follow(link, Job(name, "read", script)).output == f"{'y' * (size - 3)}\nz\n"
+
+
+@pytest.mark.parametrize("left", ["", "H4sIAAAAAAAAA0vOTylVyC9ITUzRyClWKMlIVchNzUtPBQ", "no gzip"])
+def test_packed_output_that_was_cut_off_is_no_output(left: str) -> None:
+    class Cut:
+        def run(self, script: str, /, **_given: object) -> Completed:
+            nonce = script.partition("printf '@@%s begin %s\\n' ")[2].partition(" ")[0]
+            told = {"state": "finished 0", "starter": "", "progress": "", "packed": left}
+            frames = [f"@@{nonce} begin {n}\n{t}\n@@{nonce} end {n} 0" for n, t in told.items()]
+            return Completed(0, "\n".join(frames), "")
+
+    with pytest.raises(Unreachable, match="cut off"):
+        poll(Cut(), "cut", "read", wait=NOW)
+
+
 def test_output_without_a_last_newline_or_with_bad_bytes_is_read(link: Link, name: str) -> None:
     finished = follow(link, Job(name, "read", r"printf 'a\377b\n\nend'"))
     assert finished.output == "a\N{REPLACEMENT CHARACTER}b\n\nend"

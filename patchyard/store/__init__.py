@@ -15,6 +15,7 @@ from patchyard.store.records import (
     Lease,
     MachineRecord,
     RunRecord,
+    Standing,
     StepRecord,
 )
 from patchyard.store.store import Store
@@ -28,6 +29,7 @@ __all__ = [
     "MachineRecord",
     "NotRecorded",
     "RunRecord",
+    "Standing",
     "StepRecord",
     "StepStillOpen",
     "Store",

@@ -13,7 +13,7 @@ from patchyard.store.columns import UtcTime
 from patchyard.store.errors import NotRecorded
 from patchyard.store.models import AvailabilityRow, MachineRunRow, RunRow
 from patchyard.store.part import Part, as_records, select_as
-from patchyard.store.records import AvailabilityEvent, AvailabilityKind, MachineRecord
+from patchyard.store.records import AvailabilityEvent, AvailabilityKind, MachineRecord, Standing
 
 _MACHINES = select_as(MachineRecord, MachineRunRow)
 _OF_RUN = _MACHINES.where(MachineRunRow.run_id == bindparam("run")).order_by(
@@ -23,6 +23,9 @@ _COUNT = (
     select(MachineRunRow.status, func.count())
     .where(MachineRunRow.run_id == bindparam("run"))
     .group_by(MachineRunRow.status)
+)
+_STANDINGS = select(MachineRunRow.machine, MachineRunRow.status, MachineRunRow.finished_at).where(
+    MachineRunRow.run_id == bindparam("run")
 )
 _SET = (
     update(MachineRunRow)
@@ -104,6 +107,11 @@ class Machines(Part):
     def machines(self, run_id: str) -> list[MachineRecord]:
         """Return all machines of a run in the order of their positions."""
         return list(as_records(MachineRecord, self._database.rows(_OF_RUN, {"run": run_id})))
+
+    def standings(self, run_id: str) -> dict[str, Standing]:
+        """Return how it stands with all machines of a run, by name."""
+        rows = self._database.rows(_STANDINGS, {"run": run_id})
+        return {name: Standing(status, at) for name, status, at in rows}
 
     def record_availability(
         self,

@@ -48,6 +48,14 @@ class MachineRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with one machine in a run."""
+
+    status: Status
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """One act on one machine. `finished_at` is None while it may still be going on."""
 

@@ -386,3 +386,19 @@ class TestFailures:
     def test_a_missing_answer_is_malformed(self) -> None:
         with pytest.raises(MalformedOutput, match="versions"):
             changed("debian-12-current", versions=None)
+
+
+class TestSharedAnswers:
+    """What many machines answer to the letter is read once; whatever differs is read anew."""
+
+    def test_the_same_answers_are_read_once(self) -> None:
+        one, other = assessed("debian-12-pending"), assessed("debian-12-pending")
+        assert one.updates
+        assert all(a is b for a, b in zip(one.updates, other.updates, strict=True))
+
+    def test_another_answer_leads_to_other_updates(self) -> None:
+        seen = assessed("debian-12-pending")
+        name = seen.updates[0].name
+        assert update(changed("debian-12-pending", holds=f"{name}\n"), name).standing == "held"
+        assert update(assessed("debian-12-pending"), name).standing == seen.updates[0].standing
+        assert changed("debian-12-pending", versions="").updates == ()

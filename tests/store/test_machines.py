@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from patchyard.domain.outcome import Status
-from patchyard.store import MachineRecord, NotRecorded, RunRecord, Store
+from patchyard.store import MachineRecord, NotRecorded, RunRecord, Standing, Store
 from tests.store import samples
 from tests.store.conftest import NOW, begin
 
@@ -141,6 +141,33 @@ class TestAssessments:
         found = store.assessment(run.id, "m1", "before")
         assert found is not None
         assert found.taken_at == LATER
+
+    def test_an_assessment_and_its_machines_end_are_one(self, store: Store, run: RunRecord) -> None:
+        seen = samples.assessment("m1", NOW)
+        with pytest.raises(NotRecorded):
+            store.end_assessment(run.id, "m1", "before", seen, "2 updates", LATER)
+        assert store.assessment(run.id, "m1", "before") is None
+
+        store.add_machines(run.id, [("m1", None, 0), ("m2", None, 1)])
+        store.end_assessment(run.id, "m1", "before", seen, "2 updates", LATER)
+
+        assert store.assessment(run.id, "m1", "before") == seen
+        assert store.standings(run.id) == {
+            "m1": Standing(Status.SUCCEEDED, LATER),
+            "m2": Standing(Status.NOT_STARTED, None),
+        }
+
+    def test_a_look_and_the_end_of_its_step_are_one(self, store: Store, run: RunRecord) -> None:
+        seen = samples.assessment("m1", NOW)
+        with pytest.raises(NotRecorded):
+            store.end_look(run.id, "m1", 1, "look", seen, result={}, at=LATER)
+        assert store.assessment(run.id, "m1", "look") is None
+
+        step = store.begin_step(run.id, "m1", "look", {}, NOW)
+        store.end_look(run.id, "m1", step.seq, "look", seen, result={}, at=LATER)
+
+        assert store.assessment(run.id, "m1", "look") == seen
+        assert [s.finished_at for s in store.steps(run.id, "m1")] == [LATER]
 
     def test_many_are_saved_at_once(self, store: Store, run: RunRecord) -> None:
         seen = {f"m{n}": samples.assessment(f"m{n}", NOW) for n in range(200)}
