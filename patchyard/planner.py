@@ -123,6 +123,12 @@ class RecordedRollout:
             for number, wave in enumerate(plan.waves, start=1)
             for name in wave
         )
+        placed = {member.name for member in self._members}
+        self._absent = tuple(
+            _member(run, name, 0)
+            for name, standing in run.store.standings(run.id).items()
+            if name not in placed and standing.status == Status.UNREACHABLE
+        )
         self._budget = _budget(parameters)
         self._limits = _limits(parameters)
         self._forgiven = frozenset(getattr(parameters, "forgive", ()))
@@ -143,6 +149,7 @@ class RecordedRollout:
             limits=self._limits,
             cancel_requested=self._run.cancelled(),
             forgiven=self._forgiven,
+            absent=self._absent,
         )
 
 

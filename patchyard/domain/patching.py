@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Look, Verify
+from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Verify
 from patchyard.domain.drift import still_to_install
 from patchyard.domain.judgement import judge, regressions, unhealthy
 from patchyard.domain.outcome import Status
@@ -14,11 +14,11 @@ from patchyard.domain.planning import split
 from patchyard.domain.procedure import (
     Ended,
     Procedure,
+    look,
     look_repaired,
     preflight,
     reboot_now,
     result_of,
-    seen_by,
     stop_if_lost,
     stop_on_fault,
     take_effect,
@@ -55,11 +55,11 @@ def patch_procedure(run: MachineRun) -> Procedure:
     verdict = result_of((yield Verify(key="verify")))
     if not verdict.healthy:
         if not changed:
-            raise Ended(unhealthy(verdict, "nothing was changed by this run"))
+            raise Ended(unhealthy(verdict, "no update was installed by this run"))
         if not undoable:
             raise Ended(unhealthy(verdict, f"it could not be undone: {why_not}"))
         return (yield from undo(run, before, after, regressions(verdict)))
-    final = seen_by(run, (yield Look(key="verdict", refresh=True)), touched=changed)
+    final = yield from look(run, "verdict", refresh=True)
     return judge(run, final, owed, trouble, verdict)
 
 

@@ -16,6 +16,12 @@ from patchyard.domain.updates import Assessment
 RETRY_LOCK = timedelta(seconds=10)
 """Time between two looks at a machine whose package manager is locked."""
 
+LOOKS = 3
+"""Looks at a machine that was changed, where one fails. Without one there is no verdict."""
+
+LOOK_AGAIN = timedelta(seconds=30)
+"""Time between two of them: what kept a machine from answering mostly passes soon."""
+
 LOST = frozenset({"unreachable", "timed_out"})
 """Codes of errors after which nobody knows how the machine is."""
 
@@ -77,11 +83,11 @@ def _retry_at(
 
 def look_repaired(run: MachineRun, key: str) -> Generator[Action, Step, Assessment]:
     """Look, and where a transaction left the package database in pieces, mend it and look again."""
-    seen = seen_by(run, (yield Look(key=key)), touched=True)
+    seen = yield from look(run, key)
     if not seen.database_problems:
         return seen
     stop_if_lost((yield Repair(key=f"repair-{key}")))
-    seen = seen_by(run, (yield Look(key=f"{key}-repaired")), touched=True)
+    seen = yield from look(run, f"{key}-repaired")
     if seen.database_problems:
         reason = "the package database is broken: " + "; ".join(seen.database_problems)
         raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=reason))
@@ -93,7 +99,7 @@ def reboot_now(
 ) -> Generator[Action, Step, Assessment]:
     """Reboot, and look at what came back; a machine that does not come back ends here."""
     _judge_reboot(result_of((yield Reboot(key=key, boot_id=seen.boot_id, reason=reason))))
-    return seen_by(run, (yield Look(key=f"{key}ed")), touched=True)
+    return (yield from look(run, f"{key}ed"))
 
 
 def take_effect(
@@ -109,7 +115,7 @@ def take_effect(
     services = tuple(dict.fromkeys([*path.services, *_stopped(before, after, changed=changed)]))
     if services:
         yield RestartServices(key=f"{prefix}restart", services=services, reason=path.reason)
-        after = seen_by(run, (yield Look(key=f"{prefix}restarted")), touched=True)
+        after = yield from look(run, f"{prefix}restarted")
         path = choose_path(after, run.reboot, changed=changed, rebooted=rebooted)
         if path.kind == PathKind.REBOOT:
             path = Path(kind=PathKind.REBOOT_OWED, reason=path.reason)
@@ -131,6 +137,20 @@ def _judge_reboot(result: Result) -> None:
         raise Ended(Finish(status=Status.LOST_CONTACT, reason=result.detail))
     if result.reboot != RebootOutcome.REBOOTED:
         raise Ended(Finish(status=Status.FAILED, reason=result.detail))
+
+
+def look(
+    run: MachineRun, key: str, *, refresh: bool = False
+) -> Generator[Action, Step, Assessment]:
+    """Look at a machine that was changed. A look that fails is repeated before it is an end."""
+    step = yield Look(key=key, refresh=refresh)
+    for again in range(1, LOOKS):
+        fault = result_of(step).fault
+        if fault is None or fault.code in LOST:
+            break
+        not_before = (step.finished_at or step.started_at) + LOOK_AGAIN
+        step = yield Look(key=f"{key}-again-{again}", refresh=refresh, not_before=not_before)
+    return seen_by(run, step, touched=True)
 
 
 def seen_by(run: MachineRun, step: Step, *, touched: bool) -> Assessment:
@@ -168,6 +188,9 @@ def stop_on_fault(step: Step, *, touched: bool) -> None:
     status = Status.FAILED
     if touched and fault.code in LOST:
         status = Status.LOST_CONTACT
+    elif touched:
+        reason = f"it was changed, and how it is now could not be seen: {fault.detail}"
+        raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=reason))
     elif not touched and fault.code in NOT_REACHED:
         status = Status.UNREACHABLE
     raise Ended(Finish(status=status, reason=fault.detail))

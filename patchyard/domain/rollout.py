@@ -27,7 +27,7 @@ __all__ = [
     "next_step",
 ]
 
-DOWN = frozenset({Status.LOST_CONTACT, Status.NEEDS_REPAIR})
+DOWN = frozenset({Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE})
 """A machine in this state is missing from its failure domain, as one at work is."""
 
 NAMED = 3
@@ -49,7 +49,8 @@ class Rollout:
 
     `forgiven` are machines of which a person has said that they no longer count: neither in
     the budget, nor as missing from their failure domains, nor as unknown. `unapproved` are
-    waves that a person has not said yes to yet.
+    waves that a person has not said yes to yet. `absent` are machines in no wave that could not be
+    reached: their failure domains may lack them.
     """
 
     members: tuple[Member, ...]
@@ -60,6 +61,7 @@ class Rollout:
     cancel_requested: bool = False
     forgiven: frozenset[str] = frozenset()
     unapproved: frozenset[int] = frozenset()
+    absent: tuple[Member, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
@@ -148,7 +150,8 @@ def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> S
     if found:
         return Start(found)
     if seen.at_work:
-        return WaitForMachines(f"{_number(waiting)} of wave {wave} wait for room")
+        wait = "waits" if len(waiting) == 1 else "wait"
+        return WaitForMachines(f"{_number(waiting)} of wave {wave} {wait} for room")
     return seen.halt(_why_stuck(seen, waiting))
 
 
@@ -190,12 +193,19 @@ class _Census:
     @property
     def away(self) -> list[Member]:
         """Those that their failure domains lack now. Unknown is not taken for present."""
-        return [*self.at_work, *self.down, *self.unknown]
+        return [*self.at_work, *self.down, *self.unknown, *self.absent]
+
+    @property
+    def absent(self) -> list[Member]:
+        """Those in no wave that were not reached."""
+        forgiven = self.rollout.forgiven
+        return [member for member in self.rollout.absent if member.name not in forgiven]
 
     @property
     def room(self) -> Mapping[str, int]:
         """How many members of each failure domain may be away at once."""
-        sizes = Counter(chain.from_iterable(member.domains for member in self.rollout.members))
+        everybody = (*self.rollout.members, *self.rollout.absent)
+        sizes = Counter(chain.from_iterable(member.domains for member in everybody))
         within = {size: self.rollout.limits.within(size) for size in set(sizes.values())}
         return {domain: within[size] for domain, size in sizes.items()}
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
-from patchyard.domain.actions import Action, Ask, Finish, Look, Undo, Verify
+from patchyard.domain.actions import Action, Ask, Finish, Undo, Verify
 from patchyard.domain.judgement import regressions
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting
 from patchyard.domain.procedure import (
     Procedure,
+    look,
     look_repaired,
     preflight,
     reboot_now,
     result_of,
-    seen_by,
     stop_if_lost,
     stop_on_fault,
     take_effect,
@@ -39,7 +39,7 @@ def undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Pr
             kept=run.kept,
         )
         stop_if_lost(step)
-        after = seen_by(run, (yield Look(key=f"undone-{attempt}")), touched=True)
+        after = yield from look(run, f"undone-{attempt}")
         after = yield from _reboot_if_it_waits(run, f"undone-{attempt}-reboot", after)
         if after.packages == target and not after.database_problems:
             return (yield from _judge_undo(run, before, after, why))

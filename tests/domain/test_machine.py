@@ -608,7 +608,7 @@ def test_a_reboot_that_made_it_worse_without_a_change_has_nothing_to_undo() -> N
     story = drive(run_of(reboot=RebootSetting.ALWAYS), machine)
     assert keys(story)[-2:] == ["rebooted", "verify"]
     assert story.finish.status == Status.FAILED
-    assert story.finish.reason.endswith("nothing was changed by this run")
+    assert story.finish.reason.endswith("no update was installed by this run")
 
 
 def test_services_on_replaced_code_are_restarted_and_those_that_ended_are_started() -> None:
@@ -629,7 +629,6 @@ def test_services_on_replaced_code_are_restarted_and_those_that_ended_are_starte
         ("install-0-0", "timed_out", Status.LOST_CONTACT),
         ("installed-0", "unreachable", Status.LOST_CONTACT),
         ("verdict", "unreachable", Status.LOST_CONTACT),
-        ("verdict", "script_failed", Status.FAILED),
     ],
 )
 def test_a_machine_that_is_lost_is_told_apart_from_one_that_was_never_reached(
@@ -650,10 +649,29 @@ def test_a_job_that_ended_without_a_word_is_judged_by_the_look_after_it() -> Non
     assert story.finish.status == Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("key", ["preflight-0", "installed-0", "verdict"])
-def test_a_look_that_got_lost_is_no_look(key: str) -> None:
-    story = story_of(faults={key: "orphaned"})
-    assert story.finish == Finish(status=Status.FAILED, reason=f"{key}: orphaned")
+def test_a_first_look_that_got_lost_is_no_look() -> None:
+    story = story_of(faults={"preflight-0": "orphaned"})
+    assert story.finish == Finish(status=Status.FAILED, reason="preflight-0: orphaned")
+
+
+@pytest.mark.parametrize("code", ["orphaned", "script_failed", "malformed_output"])
+@pytest.mark.parametrize("key", ["installed-0", "verdict"])
+def test_a_machine_that_was_changed_is_looked_at_again_where_a_look_fails(
+    key: str, code: str
+) -> None:
+    story = story_of(faults={key: code})
+    again = [k for k in keys(story) if k.startswith(key)]
+    assert again == [key, f"{key}-again-1"]
+    assert story.finish.status == Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("key", ["installed-0", "verdict"])
+def test_a_machine_that_was_changed_and_cannot_be_seen_is_for_a_person(key: str) -> None:
+    looks = (key, f"{key}-again-1", f"{key}-again-2")
+    story = story_of(faults=dict.fromkeys(looks, "script_failed"))
+    assert keys(story)[-1] == f"{key}-again-2"
+    assert story.finish.status == Status.NEEDS_REPAIR
+    assert "how it is now could not be seen" in story.finish.reason
 
 
 def test_a_look_that_is_not_in_the_record_is_no_look() -> None:

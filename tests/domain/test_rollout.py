@@ -30,7 +30,7 @@ from patchyard.testing.assessments import NOON
 from tests.domain.strategies import mixed, unhurried
 
 AT_WORK = Status.IN_PROGRESS
-LACKING = frozenset({Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNKNOWN})
+LACKING = frozenset({Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE, Status.UNKNOWN})
 ENDS = [status for status in Status if status not in {Status.NOT_STARTED, AT_WORK}]
 DOMAINS = ((), ("web",), ("db",), ("web", "blue"), ("blue",))
 
@@ -450,11 +450,17 @@ def test_the_charge_is_lifted_by_a_person_only(status: str) -> None:
     assert next_step(replace(made, forgiven=frozenset("a")), NOON) == Start(("b",))
 
 
-@pytest.mark.parametrize("status", "lr?")
+@pytest.mark.parametrize("status", "lru?")
 def test_a_domain_that_lacks_a_machine_has_no_room_until_a_person_says_so(status: str) -> None:
     made = rollout(f"{status}-", domain="web")
     assert halted(made) == "no failure domain has room: web lacks a"
     assert next_step(replace(made, forgiven=frozenset("a")), NOON) == Start(("b",))
+
+
+def test_a_machine_in_no_wave_that_was_not_reached_is_missing_from_its_domain() -> None:
+    made = replace(rollout("--", domain="web"), absent=(Member("c", 0, ("web",)),))
+    assert halted(made) == "no failure domain has room: web lacks c"
+    assert next_step(replace(made, forgiven=frozenset("c")), NOON) == Start(("a",))
 
 
 def test_the_domains_without_room_are_named_and_the_others_counted() -> None:
