@@ -138,6 +138,7 @@ class Yard:
         self.bare = MachineRun("r1", plan, policy, reboot)
         finish = carry_out(self.workshop, self.machine, self.bare)
         assert self.computer.refused == []
+        assert self.computer.nothings == []
         return finish
 
     @property

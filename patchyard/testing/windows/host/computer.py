@@ -85,6 +85,9 @@ class SimulatedComputer:
         self.vbs = 2 if profile.hotpatch else 0
         self.refused: list[str] = []
         """What scripts have asked for that is not known; a good test ends with none."""
+        self.nothings: list[str] = []
+        """Fields that scripts have written as {} for want of a value; a good test ends with none.
+        """
         self._baseline()
         write_facts(self)
         self.note_boot(clean=True)
