@@ -75,11 +75,13 @@ def machine_run(run: Run, machine: Machine) -> MachineRun:
     asked = str(run.record.parameters.get("reboot", RebootSetting.IF_REQUIRED))
     targets = run.record.parameters.get("undo_targets", {})
     target = targets.get(machine.name)
+    only_hot = run.record.parameters.get("hotpatch_only") and any(u.hotpatch for u in plan.updates)
+    setting = RebootSetting.NEVER if only_hot else RebootSetting(machine.policy.reboot or asked)
     return MachineRun(
         run_id=run.id,
         plan=plan,
         policy=machine.policy,
-        reboot=RebootSetting(machine.policy.reboot or asked),
+        reboot=setting,
         undo=UndoTarget.model_validate(target) if target else None,
     )
 

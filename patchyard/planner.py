@@ -70,6 +70,8 @@ def _work(
     if plan.updates:
         return True
     asked = run.machine(plan.machine).policy.reboot or parameters.reboot
+    if parameters.hotpatch_only and any(u.hotpatch is not None for u in assessment.updates):
+        return False
     path = choose_path(assessment, RebootSetting(asked), changed=False)
     return path.kind in {PathKind.REBOOT, PathKind.RESTART_SERVICES}
 

@@ -25,7 +25,7 @@ from patchyard.domain.procedure import (
 )
 from patchyard.domain.record import MachineRun, Result, Step
 from patchyard.domain.restore import PackageVersion
-from patchyard.domain.undoing import undo
+from patchyard.domain.undoing import lasting, undo
 from patchyard.domain.updates import Assessment
 
 SPLIT_LEVELS = 3
@@ -50,7 +50,8 @@ def patch_procedure(run: MachineRun) -> Procedure:
         after, trouble = yield from _install(run, wanted)
     else:
         after, trouble = before, ""
-    changed = after.packages != before.packages
+    planned = [update.key for update in run.plan.updates]
+    changed = lasting(after, before, but=planned) != lasting(before, after, but=planned)
     owed, after = yield from take_effect(run, "", before, after, changed=changed)
     verdict = result_of((yield Verify(key="verify")))
     if not verdict.healthy:

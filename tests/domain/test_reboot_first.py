@@ -203,3 +203,39 @@ def test_what_must_be_alone_is_a_part_of_its_own(level: int) -> None:
     parts = split([update(LCU), update(SSU, alone=True), update(NET)], level)
     assert (update(SSU, alone=True),) in parts
     assert sum(len(part) for part in parts) == 3
+
+
+DEFINITIONS = "KB9:definitions"
+
+
+@dataclass
+class Scanned(WindowsMachine):
+    """Its scanner fetches new definitions by itself, before every look."""
+
+    fetched: int = 0
+
+    def look(self) -> Assessment:
+        self.fetched += 1
+        for key in [key for key in self.packages if key.startswith(DEFINITIONS)]:
+            del self.packages[key]
+        newest = f"{DEFINITIONS}-{self.fetched}"
+        self.packages[newest] = "1"
+        return super().look().model_copy(update={"moving": (newest,)})
+
+
+class TestWhatMovesByItself:
+    def scanned(self, *bad: str) -> Scanned:
+        return Scanned(Nature(bad=frozenset(bad)), {BUILD: OLD}, {})
+
+    def test_it_stands_in_the_way_of_no_undo(self) -> None:
+        story = run(self.scanned(LCU), update(LCU))
+        assert story.finish.status == Status.ROLLED_BACK, story.finish.reason
+        (undo,) = [action for action in story.actions if isinstance(action, Undo)]
+        assert undo.remove == (LCU,)
+
+    def test_it_is_no_change_that_this_run_would_undo(self) -> None:
+        host = self.scanned()
+        host.nature = replace(host.nature, ruins=frozenset({"install-0-0"}), lied_about={LCU})
+        story = run(host, update(LCU))
+        assert [a for a in story.actions if isinstance(a, Undo)] == []
+        assert "nothing was changed by this run" in story.finish.reason

@@ -128,7 +128,7 @@ def test_an_assessment_tells_everything() -> None:
     found = job(host, "a1", "windows_update/assess", refresh=True)
     titles = [update["title"] for update in found["offered"]["updates"]]
     assert len(titles) == 3
-    assert found["system"]["ubr"] == 5384
+    assert found["system"]["ubr"] == 5386
     assert found["pending"]["renames"] == ["\\??\\C:\\Windows\\Temp\\old.tmp", ""]
     assert found["hotpatch"]["enrolment"][0]["name"] == "Hotpatch Enrollment Package"
     assert found["vbs"] == 2
@@ -186,7 +186,7 @@ def test_what_was_installed_is_taken_back() -> None:
     assert gone["updates"][0]["hidden"] == "hidden"
     host.restart()
     host.advance(3600)
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
 
 
 def test_a_damaged_store_is_repaired() -> None:

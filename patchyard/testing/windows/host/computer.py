@@ -98,7 +98,9 @@ class SimulatedComputer:
         now = self.boot_time
         name = f"Package_for_RollupFix~31bf3856ad364e35~amd64~~{self.profile.baseline}.1.4"
         self.store.packages.append(
-            Package(name, "Installed", "5119901", self.profile.baseline, installed=now)
+            Package(
+                name, "Installed", self.profile.baseline_kb, self.profile.baseline, installed=now
+            )
         )
 
     # Computer
