@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -224,18 +225,17 @@ class Scanned(WindowsMachine):
 
 
 class TestWhatMovesByItself:
-    def scanned(self, *bad: str) -> Scanned:
-        return Scanned(Nature(bad=frozenset(bad)), {BUILD: OLD}, {})
+    def scanned(self, nature: Nature, **more: Any) -> Scanned:
+        return Scanned(nature, {BUILD: OLD}, {LCU: "1"}, **more)
 
     def test_it_stands_in_the_way_of_no_undo(self) -> None:
-        story = run(self.scanned(LCU), update(LCU))
+        story = run(self.scanned(Nature(bad=frozenset({LCU}))), update(LCU))
         assert story.finish.status == Status.ROLLED_BACK, story.finish.reason
         (undo,) = [action for action in story.actions if isinstance(action, Undo)]
         assert undo.remove == (LCU,)
 
     def test_it_is_no_change_that_this_run_would_undo(self) -> None:
-        host = self.scanned()
-        host.nature = replace(host.nature, ruins=frozenset({"install-0-0"}), lied_about={LCU})
-        story = run(host, update(LCU))
+        nature = Nature(ruins=frozenset({"install-0-0"}))
+        story = run(self.scanned(nature, after={LCU: "KB8:never"}), update(LCU))
         assert [a for a in story.actions if isinstance(a, Undo)] == []
         assert "nothing was changed by this run" in story.finish.reason
