@@ -15,7 +15,15 @@ PENDING = "installed_reboot_pending"
 """What a hotpatch is called whose effect without a reboot is not proven in every point."""
 
 
-def judge(run: MachineRun, final: Assessment, owed: Path, trouble: str, health: Result) -> Finish:
+def judge(
+    run: MachineRun,
+    final: Assessment,
+    owed: Path,
+    trouble: str,
+    health: Result,
+    *,
+    cancelled: bool = False,
+) -> Finish:
     """Judge a machine that was worked on and is healthy, from its last look.
 
     Args:
@@ -24,10 +32,12 @@ def judge(run: MachineRun, final: Assessment, owed: Path, trouble: str, health: 
         owed: the path that is left after the one that was taken.
         trouble: what a package transaction said when it failed.
         health: the result of the verification.
+        cancelled: whether somebody wanted nothing further while it was worked on.
     """
     missing = still_to_install(run.plan, final.packages)
     if missing:
-        return Finish(status=Status.FAILED, reason=_why_missing(run, missing, trouble))
+        status = Status.CANCELLED if cancelled else Status.FAILED
+        return Finish(status=status, reason=_why_missing(run, missing, trouble))
     hot = any(update.hotpatch for update in run.plan.updates)
     warnings = [*_hotpatch_doubts(run, final, owed), *_warnings(final, owed, health, hot=hot)]
     if warnings:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from patchyard import _windows_answers
-from patchyard._windows_jobs import poll, start
+from patchyard._windows_jobs import cancel, poll, start
 from patchyard._windows_tables import hotpatch_table
 from patchyard.errors import MalformedOutput
 from patchyard.settings import settings
@@ -64,4 +64,5 @@ SYSTEM = System(
     parse_boot=parse_boot,
     start=start,
     poll=poll,
+    cancel=cancel,
 )
