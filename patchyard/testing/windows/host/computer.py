@@ -36,6 +36,7 @@ class SimulatedComputer:
         profile: what kind of Windows Server it is.
         factor: how many of its seconds pass in one of ours.
         start: the moment at which it begins; now, if it is not given.
+        leaps: whether time that is only waited for is left out (clock.py).
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class SimulatedComputer:
         *,
         factor: float = 60.0,
         start: datetime | None = None,
+        leaps: bool = False,
     ) -> None:
         self.name = name
         self.profile = profile
-        self.clock = Clock(start, factor)
+        self.clock = Clock(start, factor, leaps=leaps)
         self.skew = 0.0
         """Seconds by which its own clock is wrong."""
         now = self.clock.time()

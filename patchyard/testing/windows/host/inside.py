@@ -106,7 +106,7 @@ class Inside:
 
     def sleep(self, seconds: float) -> None:
         """Wait, on the computer's time."""
-        self.computer.clock.wait(seconds, self.check)
+        self.computer.clock.wait(seconds, self.check, asked=not self.is_system)
 
     def com(self, name: str) -> Value:
         """Return a COM object by its name."""
