@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -71,10 +71,14 @@ class Yard:
     """One computer behind a WinRM server, and runs on it."""
 
     def __init__(
-        self, profile: Profile = SERVER_2022, *offered: Update, settings: Settings | None = None
+        self,
+        profile: Profile = SERVER_2022,
+        *offered: Update,
+        settings: Settings | None = None,
+        start: datetime | None = None,
     ) -> None:
         OPEN.append(self)
-        self.computer = SimulatedComputer(profile=profile, factor=1.0, leaps=True)
+        self.computer = SimulatedComputer(profile=profile, factor=1.0, start=start, leaps=True)
         self.computer.updates.offer(*(quick(update) for update in offered))
         self.server = WinrmServer(
             self.computer, [Account("Administrator", PASSWORD)], settings or Settings()
@@ -88,7 +92,7 @@ class Yard:
             name="win-1", address="127.0.0.1", os_family=OsFamily.WINDOWS,
             connection=self.connection(),
             policy=Policy(stable_seconds=0, check_seconds=30, reboot_seconds=7200,
-                          install_seconds=80000, lock_seconds=60, max_clock_skew=86400),
+                          install_seconds=80000, lock_seconds=60),
             checks=(SERVICES,),
         )  # fmt: skip
         self.workshop = Workshop(
@@ -96,7 +100,8 @@ class Yard:
             inventory=self.inventory(),
             run_id="r1",
             seed="s",
-            clock=lambda: datetime.now(UTC) + self.slept,
+            # One time for both: a busy box makes no wait longer.
+            clock=self.computer.clock.now,
             sleep=self.sleep,
         )
 

@@ -84,6 +84,8 @@ class SimulatedComputer:
         self.file_locks: dict[str, Any] = {}
         self.reboot_first = False
         """Whether the update agent wants a reboot before it installs anything."""
+        self.reboot_between = False
+        """Whether it wants one before it installs anything beside what waits for one."""
         self.vbs = 2 if profile.hotpatch else 0
         self.refused: list[str] = []
         """What scripts have asked for that is not known; a good test ends with none."""
