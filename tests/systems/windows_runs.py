@@ -33,6 +33,7 @@ from patchyard.testing.windows.winrm import Account, Settings, WinrmServer
 EVERYTHING = frozenset(Classification)
 SERVICES = CheckSpec(kind="windows_services", options={})
 PASSWORD = "Passw0rd!"
+ACCOUNT = Account("Administrator", PASSWORD, "admin@CORP.TEST")
 
 OPEN: list[Yard] = []
 """Those of the test that runs; `conftest.py` closes them after it."""
@@ -80,9 +81,7 @@ class Yard:
         OPEN.append(self)
         self.computer = SimulatedComputer(profile=profile, factor=1.0, start=start, leaps=True)
         self.computer.updates.offer(*(quick(update) for update in offered))
-        self.server = WinrmServer(
-            self.computer, [Account("Administrator", PASSWORD)], settings or Settings()
-        )
+        self.server = WinrmServer(self.computer, [ACCOUNT], settings or Settings())
         self._folder = tempfile.TemporaryDirectory(prefix="windows-run-")
         self.folder = Path(self._folder.name)
         self.memory = Memory()
@@ -153,7 +152,18 @@ class Yard:
         undo: str = "preferred",
     ) -> Finish:
         """Plan what is offered now, and carry it out."""
-        updates, _ = select(self.look(), selection or Selection(classifications=EVERYTHING))
+        return self.run_planned(self.look(), selection, reboot=reboot, undo=undo)
+
+    def run_planned(
+        self,
+        seen: Assessment,
+        selection: Selection | None = None,
+        *,
+        reboot: RebootSetting = RebootSetting.IF_REQUIRED,
+        undo: str = "preferred",
+    ) -> Finish:
+        """Plan what was offered then, and carry it out."""
+        updates, _ = select(seen, selection or Selection(classifications=EVERYTHING))
         policy = self.machine.policy.model_copy(update={"undo": undo})
         plan = MachinePlan(machine="win-1", manager="windows_update", updates=updates)
         self.bare = MachineRun("r1", plan, policy, reboot)
