@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATCHYARD_HOME ?= $(CURDIR)/.patchyard
 export PREFECT_HOME ?= $(PATCHYARD_HOME)/prefect
 
-.PHONY: help setup demo demo-down test test-fast test-slow test-windows check bench deploy server worker clean
+.PHONY: help setup demo demo-down test test-fast test-slow check bench deploy server worker clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -33,9 +33,6 @@ test-fast: setup  ## Pass the pure tests, in seconds
 
 test-slow: setup  ## Pass the tests that take minutes
 	@scripts/test slow
-
-test-windows: setup  ## Pass the tests of what is being built for Windows
-	@scripts/test windows
 
 check: setup  ## Style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -q tests/test_layers.py

@@ -73,6 +73,7 @@ class Workshop:
             seed=self.seed,
             clock=self.clock,
             sleep=self.sleep,
+            cancelled=self.cancelled,
         )
 
     def link(self, machine: Machine) -> Link:

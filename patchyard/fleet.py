@@ -12,7 +12,7 @@ from patchyard import operations
 from patchyard.domain.actions import CHANGES, Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
-from patchyard.domain.path import RebootSetting
+from patchyard.domain.path import RebootSetting, allowed
 from patchyard.domain.procedure import NOT_REACHED
 from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.restore import UndoTarget
@@ -76,11 +76,16 @@ def machine_run(run: Run, machine: Machine) -> MachineRun:
     asked = str(run.record.parameters.get("reboot", RebootSetting.IF_REQUIRED))
     targets = run.record.parameters.get("undo_targets", {})
     target = targets.get(machine.name)
+    setting = allowed(
+        RebootSetting(machine.policy.reboot or asked),
+        (update.hotpatch for update in plan.updates),
+        only_hotpatches=bool(run.record.parameters.get("hotpatch_only")),
+    )
     return MachineRun(
         run_id=run.id,
         plan=plan,
         policy=machine.policy,
-        reboot=RebootSetting(machine.policy.reboot or asked),
+        reboot=setting,
         undo=UndoTarget.model_validate(target) if target else None,
     )
 

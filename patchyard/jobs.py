@@ -55,7 +55,7 @@ class Finished:
         return not self.started_here
 
 
-def run_job(  # noqa: PLR0913 - what is waited for, and how; the last three have defaults
+def run_job(  # noqa: PLR0913 - what is waited for, and how; the last four have defaults
     link: Link,
     job: Job,
     *,
@@ -64,13 +64,15 @@ def run_job(  # noqa: PLR0913 - what is waited for, and how; the last three have
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
     on_progress: Callable[[str], None] = lambda _line: None,
+    cancelled: Callable[[], bool] = lambda: False,
     poll_wait: timedelta = POLL_WAIT,
     patience: timedelta = PATIENCE,
 ) -> Finished:
     """Start a job or attach to it, and follow it to its end, through lost links.
 
     A machine that is not reached at all is given up after `patience`. Once it may have been
-    asked to start, it is followed until the deadline.
+    asked to start, it is followed until the deadline. Once `cancelled` says so, a change is asked
+    to begin nothing further, where its system can do that, and followed to its end all the same.
 
     Raises:
         JobOrphaned: the job ended without a status.
@@ -79,7 +81,9 @@ def run_job(  # noqa: PLR0913 - what is waited for, and how; the last three have
         MachineError: the link failed in a way that waiting does not mend.
     """
     _reach(link, until=min(deadline, clock() + patience), clock=clock, sleep=sleep)
-    following = _Following(link, job, system, deadline, clock, sleep, on_progress, poll_wait)
+    following = _Following(
+        link, job, system, deadline, clock, sleep, on_progress, cancelled, poll_wait
+    )
     return following.run()
 
 
@@ -112,10 +116,12 @@ class _Following:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     on_progress: Callable[[str], None]
+    cancelled: Callable[[], bool]
     poll_wait: timedelta
     token: str = field(default_factory=new_token)
     last_progress: str = ""
     trouble: str = "it is still running"
+    told_to_end: bool = False
 
     def run(self) -> Finished:
         starting = True
@@ -123,6 +129,7 @@ class _Following:
         while True:
             try:
                 seen = self._start() if starting else self._poll()
+                self._cancel(seen)
             except Unreachable as error:
                 # It may have been started: look before starting, although that would be harmless.
                 starting, self.trouble = False, str(error)
@@ -145,6 +152,15 @@ class _Following:
         return self.system.poll(
             self.link, self.job.id, self.job.kind, wait=self._wait(), token=self.token
         )
+
+    def _cancel(self, seen: JobState) -> None:
+        """Pass a cancel on, once; a job that ends by itself meanwhile needs none."""
+        cancel = self.system.cancel
+        if cancel is None or self.told_to_end or self.job.kind != "change":
+            return
+        if seen.state == State.RUNNING and self.cancelled():
+            cancel(self.link, self.job.id)
+            self.told_to_end = True
 
     def _wait(self) -> timedelta:
         left = self.deadline - self.clock()

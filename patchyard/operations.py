@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from patchyard import jobs
+from patchyard._coming_back import Refusals
 from patchyard.domain.actions import Install, Keep, Reboot, Undo
 from patchyard.domain.inventory import Machine
 from patchyard.domain.record import RebootOutcome, Result
 from patchyard.domain.restore import Kept, PackageVersion, RestorePoint
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
-from patchyard.errors import MachineError, TimedOut, Unreachable
+from patchyard.errors import AuthenticationFailed, MachineError, TimedOut, Unreachable
 from patchyard.link import Link
 from patchyard.managers.base import PackageManager
 from patchyard.systems.base import Boot, System
@@ -60,6 +61,7 @@ class Bench:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     progress: Callable[[str], None] = lambda _line: None
+    cancelled: Callable[[], bool] = lambda: False
 
     def nonce(self, job_id: str) -> str:
         """Return the frame marker of a job: the same for whoever attaches, unknown to others."""
@@ -160,6 +162,8 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
 
     The reboot is scheduled on the machine and the link closed by us. Being asked again for the
     same action never schedules a second one. A probe that fails is no answer, never a yes.
+    Credentials that were accepted before are "not back yet" where they are refused after it, a
+    bounded number of times.
     """
     if _boot_before(bench, action.boot_id) == action.boot_id:
         refused = _order_reboot(bench, action, deadline)
@@ -167,8 +171,9 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
         if refused:
             return Result(reboot=RebootOutcome.NOT_REBOOTED, detail=refused)
     detail = "no answer since the reboot was asked for"
+    refusals = Refusals(bench.clock)
     while True:
-        seen, detail = _probe(bench, detail)
+        seen, detail = _probe(bench, detail, refusals)
         if seen and seen != action.boot_id:
             return Result(reboot=RebootOutcome.REBOOTED, detail=f"boot id {seen}")
         if bench.clock() >= deadline:
@@ -195,20 +200,29 @@ def _boot_before(bench: Bench, boot_id: str) -> str:
 
 def _order_reboot(bench: Bench, action: Reboot, deadline: datetime) -> str:
     """Let the machine reboot in a moment. Answers why it refuses; empty where it does not."""
-    transcript = _change(
-        bench, action.key, deadline, f"{bench.system.name}/reboot", delay_seconds=2
-    )
+    try:
+        transcript = _change(
+            bench, action.key, deadline, f"{bench.system.name}/reboot", delay_seconds=2
+        )
+    except jobs.JobOrphaned:
+        # A slow machine is down before the job has told its end. Whether it is, its boot id tells.
+        return ""
     said = transcript.get("reboot")
     if said is None or said.status == 0:
         return ""
     return f"the machine refuses to reboot: {(said.stderr or said.stdout).strip()[:200]}"
 
 
-def _probe(bench: Bench, detail: str) -> tuple[str, str]:
+def _probe(bench: Bench, detail: str, refusals: Refusals) -> tuple[str, str]:
+    if refusals.waiting:
+        return "", detail
     try:
         return _boot_id(bench), detail
     except Unreachable as error:
         return "", str(error)
+    except AuthenticationFailed as error:
+        bench.link.close()
+        return "", refusals.note(error)
 
 
 def _boot_id(bench: Bench) -> str:
@@ -262,6 +276,7 @@ def _run(
         clock=bench.clock,
         sleep=bench.sleep,
         on_progress=bench.progress,
+        cancelled=bench.cancelled,
     )
     return bench.system.read(done.output, nonce)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from patchyard.domain.drift import DriftKind, drift
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
-from patchyard.domain.path import PathKind, RebootSetting, choose_path
+from patchyard.domain.path import PathKind, RebootSetting, allowed, choose_path
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.planning import make_plan
 from patchyard.domain.rollout import Budget, Limits, Member, Rollout
@@ -69,8 +69,12 @@ def _work(
         return False
     if plan.updates:
         return True
-    asked = run.machine(plan.machine).policy.reboot or parameters.reboot
-    path = choose_path(assessment, RebootSetting(asked), changed=False)
+    setting = allowed(
+        RebootSetting(run.machine(plan.machine).policy.reboot or parameters.reboot),
+        (update.hotpatch for update in assessment.updates),
+        only_hotpatches=parameters.hotpatch_only,
+    )
+    path = choose_path(assessment, setting, changed=False)
     return path.kind in {PathKind.REBOOT, PathKind.RESTART_SERVICES}
 
 

@@ -58,7 +58,7 @@ MARKDOWN_ITEMS = 10
 CSV_COLUMNS = (
     *("run_id", "machine", "address", "platform", "os", "wave", "status", "reason", "path"),
     *("reboot", "undo", "compliance_before", "compliance_after"),
-    *("update", "architecture", "classification", "before", "planned", "after"),
+    *("update", "architecture", "classification", "severity", "before", "planned", "after"),
     *("state", "detail"),
 )
 

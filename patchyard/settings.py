@@ -31,11 +31,26 @@ class Settings(BaseSettings):
     prefect_port: int = Field(
         4200, ge=1, le=65535, description="Port of the Prefect server on this machine."
     )
+    hotpatch_table: Path | None = Field(
+        None,
+        description="Your own table of baselines and hotpatches of Windows Server (YAML); "
+        "empty means the one that comes with Patchyard.",
+    )
 
-    @field_validator("home")
+    @field_validator("home", "hotpatch_table")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path is not None else None
+
+    @field_validator("hotpatch_table")
+    @classmethod
+    def _usable(cls, path: Path | None) -> Path | None:
+        """What is wrong in the operator's table is told at once, and not in the middle of a run."""
+        if path is not None:
+            from patchyard._windows_tables import hotpatch_table  # noqa: PLC0415 - few want it
+
+            hotpatch_table(path)
+        return path
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +70,7 @@ def settings() -> Settings:
     """Read the settings from the environment as it is now.
 
     Raises:
-        ConfigurationError: a variable cannot be used; every such variable is named.
+        ConfigurationError: a variable cannot be used, or the file that it names.
     """
     try:
         return Settings()

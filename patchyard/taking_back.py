@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from patchyard.domain.actions import Keep, Look
+from patchyard.domain.actions import Install, Keep, Look
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import Step
@@ -93,6 +93,9 @@ def _target(store: Store, run_id: str, name: str) -> UndoTarget | str:
         return ""
     before, after = seen[0].packages, seen[-1].packages
     changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    moving = {key for look in (seen[0], seen[-1]) for key in look.moving}
+    planned = {p.key for s in steps if isinstance(s.action, Install) for p in s.action.packages}
+    changed -= moving - planned
     if not changed:
         return ""
     kept = next((s for s in steps if isinstance(s.action, Keep)), None)
@@ -103,7 +106,7 @@ def _target(store: Store, run_id: str, name: str) -> UndoTarget | str:
         folder=point.folder,
         packages=tuple(PackageVersion.of(k, before[k]) for k in sorted(changed) if k in before),
         added=tuple(sorted(key for key in changed if key not in before)),
-        installed={key: after.get(key, "") for key in sorted(changed)},
+        installed={key: after.get(key, "") for key in sorted(changed - moving)},
         kept=point.kept,
     )
 

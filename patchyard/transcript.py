@@ -47,9 +47,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The sections of one script's output, by name."""
+    """The sections of one script's output, by name.
+
+    `reference` is no word of the machine: the text of a table of the operator's, against which
+    its system's answers are judged. It is empty where a system has none.
+    """
 
     sections: Mapping[str, Section]
+    reference: str = ""
 
     def __getitem__(self, name: str) -> Section:
         try:

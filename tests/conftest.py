@@ -27,17 +27,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 HOME = pytest.StashKey[Path]()
 
-BEING_BUILT = ("systems/", "testing/", "managers/windows_update/", "transports/test_winrm")
-"""Where the tests of the Windows support are, until it is whole and part of `make test`."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of what is being built."""
-    here = Path(__file__).parent
-    for item in items:
-        if str(item.path.relative_to(here)).startswith(BEING_BUILT):
-            item.add_marker(pytest.mark.windows)
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

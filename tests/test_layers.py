@@ -24,7 +24,28 @@ FORBIDDEN_IN_PURE = {
     "time",
     "random",
     "sqlalchemy",
+    "io",
+    "pathlib",
+    "importlib",
+    "pkgutil",
+    "shutil",
+    "tempfile",
+    "glob",
+    "urllib",
+    "http",
+    "ssl",
+    "requests",
+    "threading",
+    "asyncio",
+    "patchyard.settings",
+    "patchyard.systems",
+    "patchyard.transports",
+    "patchyard.store",
 }
+"""What reaches out of the program: modules of others, and our own that do so."""
+
+REACHING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "joinpath"}
+"""Calls that read or write a file, however what they are called on was come by."""
 CLOCKS = {"now", "utcnow", "today"}
 
 
@@ -68,7 +89,19 @@ def test_the_rules_do_no_input_or_output(folder: str) -> None:
         f"{path.relative_to(ROOT)} imports {name}"
         for path in _files(folder)
         for name in _imports(path)
-        if name.split(".")[0] in FORBIDDEN_IN_PURE
+        if any(f"{name}.".startswith(f"{forbidden}.") for forbidden in FORBIDDEN_IN_PURE)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_the_rules_read_no_file(folder: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} calls {called}"
+        for path in _files(folder)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and (called := getattr(node.func, "attr", getattr(node.func, "id", ""))) in REACHING
     ]
     assert wrong == []
 

@@ -71,6 +71,7 @@ def hostile_report(text: str) -> RunReport:
         planned=f"{text}2",
         after=text,
         classification=Classification.SECURITY,
+        severity=text,
         state=InstallationState.FAILED,
         detail=text,
     )
@@ -462,3 +463,15 @@ class TestFiles:
         write_report(large_report(20), tmp_path)
         files = write_report(sample_report(), tmp_path)
         assert files["csv"].read_text(encoding="utf-8") == render_csv(sample_report())
+
+
+def test_the_severity_that_its_maker_gave_stands_beside_the_class_of_an_update() -> None:
+    machine = sample_machine("win-1", Status.SUCCEEDED)
+    first = machine.updates[0].model_copy(update={"severity": "Important"})
+    report = sample_report().model_copy(
+        update={"machines": (machine.model_copy(update={"updates": (first,)}),)}
+    )
+    assert f"{first.classification}<small>Important</small>" in render_html(report)
+    (row,) = csv.DictReader(io.StringIO(render_csv(report)))
+    assert row["severity"] == "Important"
+    assert "Important" in render_json(report)

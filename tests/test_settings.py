@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,14 @@ from pydantic import SecretStr
 
 from patchyard.errors import ConfigurationError
 from patchyard.settings import settings
+from patchyard.systems.windows import SYSTEM
 
-NAMES = ("PATCHYARD_HOME", "PATCHYARD_DATABASE_URL", "PATCHYARD_PREFECT_PORT")
+NAMES = (
+    "PATCHYARD_HOME",
+    "PATCHYARD_DATABASE_URL",
+    "PATCHYARD_PREFECT_PORT",
+    "PATCHYARD_HOTPATCH_TABLE",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -63,4 +70,46 @@ def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATCHYARD_PREFECT_PORT", "many")
 
     with pytest.raises(ConfigurationError, match="PATCHYARD_PREFECT_PORT"):
+        settings()
+
+
+def test_a_table_of_hotpatches_of_ones_own_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text('schema: 1\nproducts: {"20348": {months: {"2026-12": {}}}}\n')
+    monkeypatch.setenv("PATCHYARD_HOTPATCH_TABLE", str(own))
+
+    assert settings().hotpatch_table == own
+    transcript = SYSTEM.read('{"sections": []}', "n")
+    assert transcript.reference == own.read_text()
+
+
+MONTH = 'schema: 1\nproducts:\n  "20348":\n    months:\n      "2026-08":\n        lcu: '
+LCU = "6: products.20348.months.2026-08.lcu"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema: 1\nproducts: {x: [}", "2"),
+        (MONTH + "{kb: 5120242}", f"{LCU}.kb: write the article as KB5120242"),
+        (MONTH + "{build: 20348.5440}", f"{LCU}.build: would be read as another number"),
+    ],
+)
+def test_a_table_that_is_written_wrong_is_told_by_file_line_and_field(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
+) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(text)
+    monkeypatch.setenv("PATCHYARD_HOTPATCH_TABLE", str(own))
+
+    with pytest.raises(ConfigurationError, match=re.escape(f"{own}:{said}")):
+        settings()
+
+
+def test_a_table_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATCHYARD_HOTPATCH_TABLE", str(tmp_path / "none.yaml"))
+
+    with pytest.raises(ConfigurationError, match=r"none\.yaml: cannot be read"):
         settings()

@@ -113,6 +113,7 @@ def _update(
         planned=update.to_version,
         after=seen,
         classification=update.classification,
+        severity=update.severity,
         state=_installation(update, run, status, seen),
     )
 

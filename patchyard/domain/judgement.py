@@ -11,8 +11,19 @@ from patchyard.domain.record import MachineRun, Result
 from patchyard.domain.updates import BUILD, Assessment
 from patchyard.domain.value import Known
 
+PENDING = "installed_reboot_pending"
+"""What a hotpatch is called whose effect without a reboot is not proven in every point."""
 
-def judge(run: MachineRun, final: Assessment, owed: Path, trouble: str, health: Result) -> Finish:
+
+def judge(
+    run: MachineRun,
+    final: Assessment,
+    owed: Path,
+    trouble: str,
+    health: Result,
+    *,
+    cancelled: bool = False,
+) -> Finish:
     """Judge a machine that was worked on and is healthy, from its last look.
 
     Args:
@@ -21,11 +32,14 @@ def judge(run: MachineRun, final: Assessment, owed: Path, trouble: str, health: 
         owed: the path that is left after the one that was taken.
         trouble: what a package transaction said when it failed.
         health: the result of the verification.
+        cancelled: whether somebody wanted nothing further while it was worked on.
     """
     missing = still_to_install(run.plan, final.packages)
     if missing:
-        return Finish(status=Status.FAILED, reason=_why_missing(run, missing, trouble))
-    warnings = [*_hotpatch_doubts(run, final, owed), *_warnings(final, owed, health)]
+        status = Status.CANCELLED if cancelled else Status.FAILED
+        return Finish(status=status, reason=_why_missing(run, missing, trouble))
+    hot = any(update.hotpatch for update in run.plan.updates)
+    warnings = [*_hotpatch_doubts(run, final, owed), *_warnings(final, owed, health, hot=hot)]
     if warnings:
         return Finish(status=Status.COMPLETED_WITH_WARNINGS, reason="; ".join(warnings))
     count = len(run.plan.updates)
@@ -44,22 +58,39 @@ def _why_missing(run: MachineRun, missing: tuple[PlannedUpdate, ...], trouble: s
 
 
 def _hotpatch_doubts(run: MachineRun, final: Assessment, owed: Path) -> list[str]:
-    """Say what speaks against hotpatches having taken effect without a reboot."""
+    """Say what speaks against hotpatches having taken effect without a reboot.
+
+    That no reboot is asked for, by the installer, the agent or the registry, is what the path
+    stands for: it is another one where that is not so (windows.md 2.2).
+    """
     if owed.kind != PathKind.HOTPATCH:
         return []
-    wanted = {update.build for update in run.plan.updates if update.hotpatch and update.build}
-    build = final.packages.get(BUILD, "")
-    doubts = [f"the build is {build or 'unknown'}, not {want}" for want in wanted - {build}]
-    first = next((look.boot_id for look in run.assessments.values()), final.boot_id)
-    if first != final.boot_id:
+    hot = [update for update in run.plan.updates if update.hotpatch]
+    first = next((look.boot_id for look in run.assessments.values()), "")
+    doubts = [*_build_doubts(hot, final.packages.get(BUILD, "")), *_offered_again(hot, final)]
+    if not first or first != final.boot_id:
         doubts.append("the machine was rebooted by something else meanwhile")
-    return [f"installed, and a reboot may be pending: {doubt}" for doubt in doubts]
+    return [f"{PENDING}: {doubt}" for doubt in doubts]
 
 
-def _warnings(final: Assessment, owed: Path, health: Result) -> list[str]:
+def _build_doubts(hot: list[PlannedUpdate], build: str) -> list[str]:
+    unknown = [update.name for update in hot if not update.build]
+    wanted = {update.build for update in hot if update.build}
+    doubts = [f"the build is {build or 'unknown'}, not {want}" for want in wanted - {build}]
+    if unknown:
+        doubts.append(f"the build after {', '.join(unknown)} is not known; refresh the table")
+    return doubts
+
+
+def _offered_again(hot: list[PlannedUpdate], final: Assessment) -> list[str]:
+    offered = {(update.key, update.candidate) for update in final.updates}
+    return [f"{u.name} is offered again" for u in hot if (u.key, u.to_version) in offered]
+
+
+def _warnings(final: Assessment, owed: Path, health: Result, *, hot: bool) -> list[str]:
     warnings = []
     if owed.kind == PathKind.REBOOT_OWED:
-        warnings.append(owed.reason)
+        warnings.append(f"{PENDING}: {owed.reason}" if hot else owed.reason)
     if final.complete != Known.YES:
         because = "; ".join(final.incomplete_because) or "the sources could not be judged"
         warnings.append(f"whether updates are missing is unknown: {because}")

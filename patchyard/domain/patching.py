@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Verify
 from patchyard.domain.drift import still_to_install
@@ -25,7 +26,8 @@ from patchyard.domain.procedure import (
 )
 from patchyard.domain.record import MachineRun, Result, Step
 from patchyard.domain.restore import PackageVersion
-from patchyard.domain.undoing import undo
+from patchyard.domain.transaction import InstallProblem
+from patchyard.domain.undoing import lasting, undo
 from patchyard.domain.updates import Assessment
 
 SPLIT_LEVELS = 3
@@ -49,8 +51,9 @@ def patch_procedure(run: MachineRun) -> Procedure:
         undoable, why_not = yield from _restore_point(run, before, wanted)
         after, trouble = yield from _install(run, wanted)
     else:
-        after, trouble = before, ""
-    changed = after.packages != before.packages
+        after, trouble = before, Trouble()
+    planned = [update.key for update in run.plan.updates]
+    changed = lasting(after, before, but=planned) != lasting(before, after, but=planned)
     owed, after = yield from take_effect(run, "", before, after, changed=changed)
     verdict = result_of((yield Verify(key="verify")))
     if not verdict.healthy:
@@ -60,7 +63,7 @@ def patch_procedure(run: MachineRun) -> Procedure:
             raise Ended(unhealthy(verdict, f"it could not be undone: {why_not}"))
         return (yield from undo(run, before, after, regressions(verdict)))
     final = yield from look(run, "verdict", refresh=True)
-    return judge(run, final, owed, trouble, verdict)
+    return judge(run, final, owed, trouble.words, verdict, cancelled=trouble.cancelled)
 
 
 def _restore_point(
@@ -115,12 +118,14 @@ def _reboot_that_comes_first(
 
 def _install(
     run: MachineRun, wanted: tuple[PlannedUpdate, ...]
-) -> Generator[Action, Step, tuple[Assessment, str]]:
+) -> Generator[Action, Step, tuple[Assessment, Trouble]]:
     """Install in rounds. Answers what is there afterwards, and what went wrong."""
     prefix = ""
     for number in range(1, ROUNDS + 1):
         after, trouble = yield from _round(run, prefix, wanted)
         waiting = still_to_install(run.plan, after.packages)
+        if trouble.cancelled:
+            break
         again = waiting and after.reboot_first and run.reboot != RebootSetting.NEVER
         if not again or number == ROUNDS:
             break
@@ -135,11 +140,19 @@ def _install(
     return after, trouble
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong with installing, in words; and whether somebody wanted nothing further."""
+
+    words: str = ""
+    cancelled: bool = False
+
+
 def _round(
     run: MachineRun, prefix: str, wanted: tuple[PlannedUpdate, ...]
-) -> Generator[Action, Step, tuple[Assessment, str]]:
+) -> Generator[Action, Step, tuple[Assessment, Trouble]]:
     """Install all at once, then what failed in smaller parts. Answers what is there afterwards."""
-    trouble = ""
+    trouble = Trouble()
     for level in range(SPLIT_LEVELS):
         for index, batch in enumerate(split(wanted, level)):
             packages = tuple(
@@ -148,20 +161,23 @@ def _round(
             )
             step = yield Install(key=f"{prefix}install-{level}-{index}", packages=packages)
             stop_if_lost(step)
-            trouble = _trouble(result_of(step)) or trouble
+            trouble = _trouble(result_of(step), trouble)
+            if trouble.cancelled:
+                break
         seen = yield from look_repaired(run, f"{prefix}installed-{level}")
         left = still_to_install(run.plan, seen.packages)
         wanted = tuple(update for update in wanted if update in left)
         if not wanted:
-            return seen, ""
-        if seen.reboot_first:
+            return seen, Trouble()
+        if seen.reboot_first or trouble.cancelled:
             break
     return seen, trouble
 
 
-def _trouble(result: Result) -> str:
+def _trouble(result: Result, before: Trouble) -> Trouble:
     if result.fault is not None:
-        return result.fault.detail
+        return Trouble(result.fault.detail)
     if result.transaction is None or result.transaction.exit_status == 0:
-        return ""
-    return result.transaction.detail or result.transaction.problem
+        return before
+    problem = result.transaction.problem
+    return Trouble(result.transaction.detail or problem, problem == InstallProblem.CANCELLED)

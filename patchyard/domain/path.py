@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from patchyard.domain.updates import Assessment
@@ -33,6 +34,19 @@ class Path(Value):
     kind: PathKind
     reason: str
     services: tuple[str, ...] = ()
+
+
+def allowed(
+    asked: RebootSetting, rules: Iterable[str | None], *, only_hotpatches: bool
+) -> RebootSetting:
+    """Say what a run may do about a machine's reboots: nothing, where only hotpatches are wanted.
+
+    `rules` are those by which the machine's updates are hotpatches; a system that has none has only
+    None, and is rebooted as was asked.
+    """
+    if only_hotpatches and any(rule is not None for rule in rules):
+        return RebootSetting.NEVER
+    return asked
 
 
 def choose_path(

@@ -50,7 +50,7 @@ class PlannedUpdate(Value):
 
     `from_version` is empty for a package that comes along as a new dependency. `requires` names
     what it cannot be installed without. Updates with a common name in `together` are never
-    installed apart. `title`, `alone`, `hotpatch` and `build` are those of the update.
+    installed apart. `title`, `alone`, `hotpatch`, `build` and `severity` are those of the update.
     """
 
     name: str
@@ -69,6 +69,7 @@ class PlannedUpdate(Value):
     alone: bool = False
     hotpatch: str | None = None
     build: str = ""
+    severity: str = ""
 
     @property
     def key(self) -> str:

@@ -116,7 +116,8 @@ def take_effect(
     if services:
         yield RestartServices(key=f"{prefix}restart", services=services, reason=path.reason)
         after = yield from look(run, f"{prefix}restarted")
-        path = choose_path(after, run.reboot, changed=changed, rebooted=rebooted)
+        hot = run.hotpatched and not rebooted
+        path = choose_path(after, run.reboot, changed=changed, rebooted=rebooted, hotpatched=hot)
         if path.kind == PathKind.REBOOT:
             path = Path(kind=PathKind.REBOOT_OWED, reason=path.reason)
     return path, after

@@ -25,6 +25,7 @@ class UpdateReport(Value):
     planned: str
     after: str
     classification: Classification
+    severity: str = ""
     state: InstallationState
     detail: str = ""
 

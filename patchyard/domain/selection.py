@@ -250,6 +250,7 @@ def _planned(update: Update, selection: Selection) -> PlannedUpdate:
         alone=update.alone,
         hotpatch=update.hotpatch,
         build=update.build,
+        severity=update.severity,
     )
 
 

@@ -19,6 +19,7 @@ class InstallProblem(StrEnum):
     HELD = "held"
     DISK_FULL = "disk_full"
     SCRIPT_FAILED = "script_failed"
+    CANCELLED = "cancelled"
     OTHER = "other"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 from patchyard.domain.actions import Action, Ask, Finish, Undo, Verify
 from patchyard.domain.judgement import regressions
@@ -29,21 +29,23 @@ SHOWN = 5
 
 def undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Procedure:
     """Go back to exactly what was there before this run, and be judged again."""
-    target = before.packages
+    planned = {update.key for update in run.plan.updates}
     for attempt in range(2):
+        target, now = lasting(before, after, but=planned), lasting(after, before, but=planned)
         step = yield Undo(
             key=f"undo-{attempt}",
             folder=run.restore_folder,
-            packages=_differing(target, after.packages),
-            remove=tuple(sorted(set(after.packages) - set(target))),
+            packages=_differing(target, now),
+            remove=tuple(sorted(set(now) - set(target))),
             kept=run.kept,
         )
         stop_if_lost(step)
         after = yield from look(run, f"undone-{attempt}")
         after = yield from _reboot_if_it_waits(run, f"undone-{attempt}-reboot", after)
-        if after.packages == target and not after.database_problems:
+        target, now = lasting(before, after), lasting(after, before)
+        if now == target and not after.database_problems:
             return (yield from _judge_undo(run, before, after, why))
-    left = difference(target, after.packages) or "; ".join(after.database_problems)
+    left = difference(target, now) or "; ".join(after.database_problems)
     reason = f"{why}; undo did not bring back: {left}"
     return Finish(status=Status.NEEDS_REPAIR, reason=reason)
 
@@ -91,10 +93,26 @@ def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
     wanted.update({package.key: package.version for package in target.packages})
     for key in target.added:
         wanted.pop(key, None)
-    if after.packages != wanted:
-        reason = f"undo did not bring back: {difference(wanted, after.packages)}"
+    left = difference(_without(wanted, before, after), lasting(after, before))
+    if left:
+        reason = f"undo did not bring back: {left}"
         return Finish(status=Status.NEEDS_REPAIR, reason=reason)
     return (yield from _judge_undo(run, before, after, "taken back on request"))
+
+
+def lasting(look: Assessment, other: Assessment, *, but: Iterable[str] = ()) -> dict[str, str]:
+    """Return the packages of a look without those that come and go by themselves in either.
+
+    `but` are keys that this run itself is about: they are its doing, whatever their class.
+    """
+    return _without(look.packages, look, other, but=but)
+
+
+def _without(
+    packages: Mapping[str, str], *looks: Assessment, but: Iterable[str] = ()
+) -> dict[str, str]:
+    moving = {key for look in looks for key in look.moving} - set(but)
+    return {key: version for key, version in packages.items() if key not in moving}
 
 
 def _differing(target: Mapping[str, str], now: Mapping[str, str]) -> tuple[PackageVersion, ...]:

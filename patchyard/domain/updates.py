@@ -49,6 +49,7 @@ class Update(Value):
     `alone` is set where it must be installed with nothing else. `hotpatch` says by which rule it
     is known to take effect without a reboot; empty where it is not, None where its system has no
     such updates. `build` is what the system's build should be afterwards, where that is known.
+    `severity` is what its maker calls it, in the maker's word; empty where nobody tells one.
     `by_itself` is set where it is wanted for its own sake although nothing of it is installed, as
     an update of Windows is. Sizes are bytes.
     """
@@ -71,6 +72,7 @@ class Update(Value):
     alone: bool = False
     hotpatch: str | None = None
     build: str = ""
+    severity: str = ""
     by_itself: bool = False
 
     @property
@@ -169,6 +171,7 @@ class Assessment(Value):
     is not complete can show missing updates but can never show that none are missing.
     `reboot_reasons` are those that asked for a reboot, other than for a newer kernel.
     `reboot_first` is set where nothing can be changed before the reboot that is owed.
+    `moving` are the keys of packages that come and go by themselves, as a scanner's definitions do.
     `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
     """
 
@@ -179,6 +182,7 @@ class Assessment(Value):
     boot_id: str = ""
     clock_skew: float | None = None
     packages: dict[str, str]
+    moving: tuple[str, ...] = ()
     updates: tuple[Update, ...]
     sources: tuple[Source, ...] = ()
     complete: Known

@@ -64,6 +64,14 @@ class Poll(Protocol):
         ...
 
 
+class Cancel(Protocol):
+    """Ask a job to begin nothing further. What it has begun goes on."""
+
+    def __call__(self, runner: Runner, job_id: str) -> bool:
+        """False where there is no such job; raises MachineError where the link fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """Functions of one kind of operating system.
@@ -77,6 +85,8 @@ class System:
         parse_boot: reads the answer of the template `boot_probe`.
         start: starts a job.
         poll: asks after a job.
+        cancel: asks a job of several acts to begin none further; None where a job is one act, which
+            is never ended half-way.
     """
 
     name: str
@@ -87,3 +97,4 @@ class System:
     parse_boot: Callable[[Transcript], Boot]
     start: Start
     poll: Poll
+    cancel: Cancel | None = None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
-from patchyard._windows_answers import read
-from patchyard._windows_jobs import poll, start
+from patchyard import _windows_answers
+from patchyard._windows_jobs import cancel, poll, start
+from patchyard._windows_tables import hotpatch_table
 from patchyard.errors import MalformedOutput
+from patchyard.settings import settings
 from patchyard.systems.base import Boot, Script, System
 from patchyard.templates import render
 from patchyard.transcript import Transcript
@@ -22,6 +25,18 @@ def script(template: str, nonce: str, values: Mapping[str, object]) -> Script:
     `job` is empty here; whoever starts the script as a job says which one it is.
     """
     return Script(render(f"{template}.ps1.j2"), {**values, "nonce": nonce, "job": None})
+
+
+def read(output: str, nonce: str) -> Transcript:
+    """Read what a script answered, and lay the table of hotpatches beside it.
+
+    Raises:
+        ScriptFailed: the script broke outside of its sections.
+        Unreachable: there is no output at all.
+        MalformedOutput: there is no answer in it, or it cannot be read.
+    """
+    table = hotpatch_table(settings().hotpatch_table)
+    return replace(_windows_answers.read(output, nonce), reference=table)
 
 
 def parse_boot(transcript: Transcript) -> Boot:
@@ -49,4 +64,5 @@ SYSTEM = System(
     parse_boot=parse_boot,
     start=start,
     poll=poll,
+    cancel=cancel,
 )

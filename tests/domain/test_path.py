@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchyard.domain.path import Path, PathKind, RebootSetting, choose_path
+from patchyard.domain.path import Path, PathKind, RebootSetting, allowed, choose_path
 from patchyard.domain.updates import Assessment, Kernel, LivePatch, OutdatedService
 from patchyard.domain.value import Known
 from patchyard.testing.assessments import NOON, assessment
@@ -266,3 +266,22 @@ def test_a_hotpatch_is_enough_only_where_all_is_seen_and_nothing_is_owed(
         assert plain.kind == PathKind.NONE
     else:
         assert path == plain
+
+
+@pytest.mark.parametrize("asked", RebootSetting)
+@pytest.mark.parametrize(
+    ("rules", "only_hotpatches", "never"),
+    [
+        (["KB in the table"], True, True),
+        ([""], True, True),
+        ([None, "by its title"], True, True),
+        ([None], True, False),
+        ([], True, False),
+        (["KB in the table"], False, False),
+    ],
+)
+def test_where_only_hotpatches_are_wanted_nothing_that_has_them_is_rebooted(
+    asked: RebootSetting, rules: list[str | None], *, only_hotpatches: bool, never: bool
+) -> None:
+    found = allowed(asked, rules, only_hotpatches=only_hotpatches)
+    assert found == (RebootSetting.NEVER if never else asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -203,3 +204,38 @@ def test_what_must_be_alone_is_a_part_of_its_own(level: int) -> None:
     parts = split([update(LCU), update(SSU, alone=True), update(NET)], level)
     assert (update(SSU, alone=True),) in parts
     assert sum(len(part) for part in parts) == 3
+
+
+DEFINITIONS = "KB9:definitions"
+
+
+@dataclass
+class Scanned(WindowsMachine):
+    """Its scanner fetches new definitions by itself, before every look."""
+
+    fetched: int = 0
+
+    def look(self) -> Assessment:
+        self.fetched += 1
+        for key in [key for key in self.packages if key.startswith(DEFINITIONS)]:
+            del self.packages[key]
+        newest = f"{DEFINITIONS}-{self.fetched}"
+        self.packages[newest] = "1"
+        return super().look().model_copy(update={"moving": (newest,)})
+
+
+class TestWhatMovesByItself:
+    def scanned(self, nature: Nature, **more: Any) -> Scanned:
+        return Scanned(nature, {BUILD: OLD}, {LCU: "1"}, **more)
+
+    def test_it_stands_in_the_way_of_no_undo(self) -> None:
+        story = run(self.scanned(Nature(bad=frozenset({LCU}))), update(LCU))
+        assert story.finish.status == Status.ROLLED_BACK, story.finish.reason
+        (undo,) = [action for action in story.actions if isinstance(action, Undo)]
+        assert undo.remove == (LCU,)
+
+    def test_it_is_no_change_that_this_run_would_undo(self) -> None:
+        nature = Nature(ruins=frozenset({"install-0-0"}))
+        story = run(self.scanned(nature, after={LCU: "KB8:never"}), update(LCU))
+        assert [a for a in story.actions if isinstance(a, Undo)] == []
+        assert "nothing was changed by this run" in story.finish.reason

@@ -27,7 +27,7 @@ EVERYONE = "S-1-1-0"
 
 @pytest.fixture
 def computer() -> SimulatedComputer:
-    return SimulatedComputer(factor=120.0)
+    return SimulatedComputer(factor=1.0, leaps=True)
 
 
 def payload(body: str) -> str:

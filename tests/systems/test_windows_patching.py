@@ -1,31 +1,18 @@
-"""Whole runs of a simulated Windows computer: the rules, the real scripts, the parsers.
-
-Only the link is short: no WinRM lies between (patchyard.testing.windows.direct).
-"""
+"""Whole runs of a simulated Windows computer: installing, rebooting, going back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from patchyard.domain.actions import Finish, Install, Keep, Reboot, Undo
-from patchyard.domain.inventory import CheckSpec, Inventory, Machine, OsFamily, Policy
+from patchyard.domain.actions import Install, Keep, Reboot, Undo
+from patchyard.domain.inventory import CheckSpec
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
-from patchyard.domain.plan import MachinePlan
-from patchyard.domain.record import MachineRun
-from patchyard.domain.selection import Selection, select
-from patchyard.domain.updates import BUILD, Assessment, Classification, Standing
-from patchyard.execution import Workshop, carry_out, recorded
-from patchyard.link import Link
-from patchyard.operations import assess
-from patchyard.store import Store
-from patchyard.testing.windows.direct import Direct
-from patchyard.testing.windows.host import SimulatedComputer
+from patchyard.domain.selection import Selection
+from patchyard.domain.updates import BUILD, Standing
 from patchyard.testing.windows.host.catalogue import (
     DEFENDER,
     DOTNET,
@@ -33,15 +20,13 @@ from patchyard.testing.windows.host.catalogue import (
     LCU_2022,
     MSRT,
     SSU,
-    Update,
 )
 from patchyard.testing.windows.host.faults import Fault
 from patchyard.testing.windows.host.pending import INTERFACE, LOGON_CHECKED
-from patchyard.testing.windows.host.profiles import AZURE_2022, SERVER_2022, Profile
+from patchyard.testing.windows.host.profiles import AZURE_2022, SERVER_2022
+from tests.systems.windows_runs import EVERYTHING, SERVICES, Yard
 
 MIB = 2**20
-EVERYTHING = frozenset(Classification)
-SERVICES = CheckSpec(kind="windows_services", options={})
 NOT_5499 = CheckSpec(
     kind="powershell",
     options={
@@ -52,110 +37,6 @@ NOT_5499 = CheckSpec(
 """Something of the operator's own, which does not get on with the newest build."""
 
 slow = pytest.mark.slow
-
-
-class Memory:
-    """As much of a store as carrying out one machine's run needs."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, SimpleNamespace] = {}
-        self.seen: dict[str, Assessment] = {}
-
-    def steps(self, _run: str, _machine: str) -> list[SimpleNamespace]:
-        return list(self.records.values())
-
-    def assessment(self, _run: str, _machine: str, key: str) -> Assessment | None:
-        return self.seen.get(key)
-
-    def begin_step(
-        self, _run: str, _machine: str, key: str, action: Any, at: datetime
-    ) -> SimpleNamespace:
-        new = SimpleNamespace(seq=key, action=action, started_at=at, finished_at=None, result=None)
-        return self.records.setdefault(key, new)
-
-    def finish_step(self, _run: str, _machine: str, key: str, result: Any, at: datetime) -> None:
-        self.records[key].result, self.records[key].finished_at = result, at
-
-    def end_look(
-        self, _run: str, _machine: str, seq: str, key: str, seen: Assessment, **ended: Any
-    ) -> None:
-        self.seen[key] = seen
-        self.finish_step(_run, _machine, seq, **ended)
-
-    def record_availability(self, *_told: Any) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class Near(Workshop):
-    """A workshop whose links go straight to one computer."""
-
-    computer: SimulatedComputer = field(default_factory=SimulatedComputer)
-
-    def link(self, _machine: Machine) -> Link:
-        return Link(lambda: Direct(self.computer))
-
-
-class Yard:
-    """One computer, and runs on it."""
-
-    def __init__(self, profile: Profile = SERVER_2022, *offered: Update) -> None:
-        self.computer = SimulatedComputer(profile=profile, factor=120.0)
-        self.computer.updates.offer(*(replace(o, minutes=0.1, reboot_minutes=1) for o in offered))
-        self.memory = Memory()
-        self.slept = timedelta()
-        self.machine = Machine(
-            name="win-1", address="win-1.example", os_family=OsFamily.WINDOWS,
-            policy=Policy(stable_seconds=0, check_seconds=30, reboot_seconds=7200,
-                          install_seconds=80000, lock_seconds=60, max_clock_skew=86400),
-            checks=(SERVICES,),
-        )  # fmt: skip
-        self.workshop = Near(
-            store=cast(Store, self.memory),
-            inventory=Inventory(name="yard", folder=".", machines=(self.machine,)),
-            run_id="r1",
-            seed="s",
-            clock=lambda: datetime.now(UTC) + self.slept,
-            sleep=self.sleep,
-            computer=self.computer,
-        )
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += timedelta(seconds=seconds)
-        self.computer.advance(seconds)
-
-    def look(self, key: str = "before") -> Assessment:
-        with self.workshop.link(self.machine) as link:
-            return assess(self.workshop.bench(self.machine, link), key, refresh=True)
-
-    def run(
-        self,
-        selection: Selection | None = None,
-        *,
-        reboot: RebootSetting = RebootSetting.IF_REQUIRED,
-        undo: str = "preferred",
-    ) -> Finish:
-        updates, _ = select(self.look(), selection or Selection(classifications=EVERYTHING))
-        policy = self.machine.policy.model_copy(update={"undo": undo})
-        plan = MachinePlan(machine="win-1", manager="windows_update", updates=updates)
-        self.bare = MachineRun("r1", plan, policy, reboot)
-        finish = carry_out(self.workshop, self.machine, self.bare)
-        assert self.computer.refused == []
-        return finish
-
-    @property
-    def done(self) -> list[str]:
-        """The keys of what was done, in order."""
-        return list(self.memory.records)
-
-    def actions(self, kind: type[Any]) -> list[Any]:
-        run = recorded(self.workshop, self.bare)
-        return [step.action for step in run.steps if isinstance(step.action, kind)]
-
-    @property
-    def last(self) -> Assessment:
-        """What was seen last."""
-        return list(self.memory.seen.values())[-1]
 
 
 def test_updates_are_installed_and_a_reboot_makes_them_effective() -> None:
@@ -286,8 +167,9 @@ class TestHotpatch:
     def test_a_hotpatch_takes_effect_without_a_reboot(self) -> None:
         yard = Yard(AZURE_2022, HOTPATCH_2022)
         finish = yard.run(Selection(classifications=EVERYTHING, hotpatch_only=True))
-        assert finish.status in {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS}
+        assert finish.status == Status.SUCCEEDED, finish.reason
         assert yard.actions(Reboot) == []
+        assert yard.last.boot_id == yard.memory.seen["preflight-0"].boot_id
         assert yard.last.packages[BUILD] == HOTPATCH_2022.build
 
     @slow
@@ -342,6 +224,6 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was() -> None:
         yard.run()
     yard.workshop = whole
     installed_at = yard.memory.records["install-0-0"].finished_at
-    finish = carry_out(whole, yard.machine, yard.bare)
+    finish = yard.go_on()
     assert finish.status == Status.SUCCEEDED, finish.reason
     assert yard.memory.records["install-0-0"].finished_at == installed_at

@@ -10,7 +10,7 @@ from patchyard.domain.updates import Assessment, Kernel, OperatingSystem, Update
 from patchyard.domain.value import Known
 from patchyard.errors import MalformedOutput
 from patchyard.managers.windows_update import hotpatch, sources, surroundings
-from patchyard.managers.windows_update.baselines import Table, month_of, table
+from patchyard.managers.windows_update.baselines import Table, month_of, of_text
 from patchyard.managers.windows_update.categories import Kind, kbs, kind_of
 from patchyard.managers.windows_update.codes import explain
 from patchyard.managers.windows_update.facts import (
@@ -26,7 +26,7 @@ from patchyard.managers.windows_update.facts import (
     word,
 )
 from patchyard.managers.windows_update.lifetimes import end_of_life
-from patchyard.managers.windows_update.offered import Ground, packages, updates
+from patchyard.managers.windows_update.offered import Ground, key_of, packages, updates
 from patchyard.managers.windows_update.pending import Pending, pending
 from patchyard.transcript import Transcript
 
@@ -73,6 +73,7 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         boot_id=word(system.get("boot")),
         clock_skew=_clock_skew(transcript, taken_at),
         packages=there,
+        moving=tuple(sorted(key_of(row) for row in installed if _is_definition(row))),
         updates=found,
         sources=sources.sources(transcript, offers),
         complete=complete,
@@ -117,6 +118,11 @@ def _installed(transcript: Transcript) -> list[Facts]:
     return [row for row in as_list(found.get("updates")) if isinstance(row, dict)]
 
 
+def _is_definition(row: Facts) -> bool:
+    """True for what Defender fetches by itself, several times a day."""
+    return bool(word(row.get("id"))) and kind_of(row) == Kind.DEFINITIONS
+
+
 def _hotpatch_state(transcript: Transcript, system: Facts, taken_at: datetime) -> hotpatch.State:
     facts = known(transcript, "hotpatch") if answered(transcript, "hotpatch") else None
     section = transcript.get("vbs")
@@ -125,7 +131,13 @@ def _hotpatch_state(transcript: Transcript, system: Facts, taken_at: datetime) -
     listed = as_list(value_of(fixes)) if fixes is not None and fixes.status == 0 else []
     last = next((row for row in _past(transcript) if _of_security(row) and _good(row)), None)
     return hotpatch.judge(
-        system, facts, vbs, map(word, listed), last, table=table(), today=taken_at.date()
+        system,
+        facts,
+        vbs,
+        map(word, listed),
+        last,
+        table=of_text(transcript.reference),
+        today=taken_at.date(),
     )
 
 
@@ -153,7 +165,7 @@ def _ground(
     return Ground(
         packages=there,
         origin=sources.source_name(transcript),
-        table=table(),
+        table=of_text(transcript.reference),
         build=build,
         enrolled=state.enrolled.known,
         has_hotpatches=state.eligible.known != Known.NO or state.enrolled.known == Known.YES,
@@ -193,7 +205,8 @@ def _findings(
     yield from owed.findings
     yield from surroundings.findings(transcript)
     yield from sources.findings(transcript, enrolled=state.enrolled.known)
-    yield from _hotpatch_findings(found, state, word(system.get("build")), taken_at, table())
+    table = of_text(transcript.reference)
+    yield from _hotpatch_findings(found, state, word(system.get("build")), taken_at, table)
     yield from _failures(transcript, found)
 
 

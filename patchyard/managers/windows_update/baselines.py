@@ -6,18 +6,15 @@ The table says what was released, the calendar only what is usual; what is offer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import yaml
+from functools import lru_cache
 
 from patchyard.errors import ConfigurationError
+from patchyard.managers.windows_update.written import Written
+from patchyard.yaml_text import read
 
-FILE = "data/hotpatch.yaml"
 SCHEMA = 1
 
 BASELINE_MONTHS = frozenset({1, 4, 7, 10})
@@ -25,8 +22,6 @@ BASELINE_MONTHS = frozenset({1, 4, 7, 10})
 
 TUESDAY = 1
 """Of date.weekday()."""
-
-_KINDS = frozenset({"", "planned", "unplanned"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,41 +114,34 @@ def month_of(today: date) -> str:
     return f"{today:%Y-%m}"
 
 
-def parse(text: str, name: str = FILE) -> Table:
+@lru_cache(maxsize=8)
+def parse(text: str, file: str = "the table of hotpatches") -> Table:
     """Read the table.
 
     Raises:
-        ConfigurationError: it cannot be read; every place is named.
+        ConfigurationError: it cannot be used; every place is named by file, line and field.
     """
-    try:
-        written = yaml.safe_load(text)
-        if written["schema"] != SCHEMA:
-            raise ConfigurationError.of(f"{name}: schema is {written['schema']}, not {SCHEMA}")
-        return Table({str(p): tuple(_months(p, entry)) for p, entry in written["products"].items()})
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ConfigurationError.of(f"{name} cannot be read: {error}") from None
+    document = read(text, file=file)
+    written = Written(document)
+    if not document.problems and written.schema(SCHEMA):
+        table = Table({product: _months(written, product) for product in written.products()})
+    if document.problems:
+        raise ConfigurationError(document.problems)
+    return table
 
 
-def _months(product: str, entry: Mapping[str, Any]) -> Iterator[Month]:
-    for name, month in sorted(entry["months"].items()):
-        date.fromisoformat(f"{name}-01")
-        baseline = month.get("baseline") or ""
-        if baseline not in _KINDS:
-            raise ValueError(f"{product} {name}: baseline is planned or unplanned, not {baseline}")
-        lcu, hotpatch = (_release(month.get(kind) or {}) for kind in ("lcu", "hotpatch"))
-        if baseline and hotpatch.kb:
-            raise ValueError(f"{product} {name}: a month has a baseline or a hotpatch")
-        yield Month(str(name), baseline, lcu, hotpatch)
+def _months(written: Written, product: str) -> tuple[Month, ...]:
+    """Return the months of a product, oldest first."""
+    names = sorted(written.months(product))
+    return tuple(_month(written, product, name) for name in names)
 
 
-def _release(entry: Mapping[str, Any]) -> Release:
-    kb, build = str(entry.get("kb") or ""), entry.get("build") or ""
-    if not isinstance(build, str):
-        raise TypeError(f"build {build} stands in no quotes")
-    return Release(kb, build)
+def _month(written: Written, product: str, name: str) -> Month:
+    releases = (Release(*written.release(product, name, kind)) for kind in ("lcu", "hotpatch"))
+    lcu, hotpatch = releases
+    return Month(name, written.baseline(product, name), lcu, hotpatch)
 
 
-@cache
-def table() -> Table:
-    """Return the table that comes with this package; whoever installs it may replace the file."""
-    return parse(files(__package__).joinpath(FILE).read_text(encoding="utf-8"))
+def of_text(text: str) -> Table:
+    """Return the table of a text; an empty one where there is none."""
+    return parse(text) if text else Table()

@@ -90,6 +90,7 @@ def _update(key: str, row: Facts, ground: Ground) -> Update:
         alone=number(row.get("impact")) == EXCLUSIVE,
         hotpatch=rule if ground.has_hotpatches or rule else None,
         build=_build(row, kind, ground),
+        severity=severity(row),
         by_itself=True,
     )
 
@@ -111,7 +112,6 @@ def _standing(row: Facts, kind: Kind, ground: Ground) -> tuple[Standing, str]:
 
 
 def _details(row: Facts, kind: Kind, rule: str, ground: Ground) -> Iterator[str]:
-    yield f"severity {severity(row)}"
     behaviour = number(row.get("reboot_behavior"))
     words = {NEVER_REBOOTS: "never reboots", ALWAYS_REBOOTS: "always reboots"}
     yield words.get(behaviour if behaviour is not None else -1, "may ask for a reboot")

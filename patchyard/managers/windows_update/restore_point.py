@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from patchyard.domain.restore import Kept, RestorePoint
 from patchyard.domain.value import Known
-from patchyard.managers.windows_update.baselines import table
+from patchyard.managers.windows_update.baselines import Table, of_text
 from patchyard.managers.windows_update.categories import kind_of
 from patchyard.managers.windows_update.facts import Facts, rows_of, value_of, word
 from patchyard.managers.windows_update.hotpatch import recognise
@@ -28,15 +28,16 @@ def parse_restore_point(transcript: Transcript) -> RestorePoint:
     folder = word(value_of(transcript["folder"]))
     value_of(transcript["packages"])
     rows = rows_of(transcript["coming"])
-    return RestorePoint(folder=folder, kept=tuple(_kept(row) for row in rows))
+    table = of_text(transcript.reference)
+    return RestorePoint(folder=folder, kept=tuple(_kept(row, table) for row in rows))
 
 
-def _kept(row: Facts) -> Kept:
+def _kept(row: Facts, table: Table) -> Kept:
     key, version = word(row.get("key")), word(row.get("version"))
     if not row.get("found"):
         problem = "it is not offered any more, so what it brings is not known"
         return Kept(key=key, version=version, problem=problem)
-    kind = kind_of(row, recognise(row, table(), Known.UNKNOWN))
+    kind = kind_of(row, recognise(row, table, Known.UNKNOWN))
     way = way_back(kind)
     if way.problem:
         return Kept(key=key, version=version, problem=way.problem)

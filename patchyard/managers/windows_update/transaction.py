@@ -65,11 +65,13 @@ def _told(failures: Iterable[_Failure]) -> Transaction:
     found = list(failures)
     if not found:
         return Transaction(exit_status=0)
+    # A cancel is no failure of an update, but decides that nothing further is begun.
+    cancelled = any(failure.problem == Problem.CANCELLED for failure in found)
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     told = "; ".join(f"{f.name}: {f.text}" if f.name else f.text for f in found[:SHOWN])
     return Transaction(
         exit_status=1,
-        problem=found[0].problem,
+        problem=Problem.CANCELLED if cancelled else found[0].problem,
         detail=shortened(told + more),
         culprits=tuple(dict.fromkeys(f.name for f in found if f.name)),
     )
@@ -95,6 +97,11 @@ _PUT_OFF: Mapping[str, str] = {
     "cancelled": "not begun, for the run was cancelled",
 }
 """Why the script did not begin with an update."""
+
+_SKIPPED: Mapping[str, Problem] = {
+    "download": Problem.FETCH_FAILED,
+    "cancelled": Problem.CANCELLED,
+}
 
 
 def _of_update(row: Facts) -> Iterator[_Failure]:
@@ -126,7 +133,7 @@ def _of_steps(row: Facts, name: str) -> Iterator[_Failure]:
         told = in_words(given, word(error.get("message")))
         yield _Failure(name, explain(given).problem, told)
     elif skipped:
-        problem = Problem.FETCH_FAILED if skipped == "download" else Problem.OTHER
+        problem = _SKIPPED.get(skipped, Problem.OTHER)
         yield _Failure(name, problem, _PUT_OFF.get(skipped, skipped))
     elif not isinstance(row.get("install"), dict):
         yield _Failure(name, Problem.OTHER, "nothing is told of its installation")

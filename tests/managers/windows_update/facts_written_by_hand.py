@@ -10,9 +10,9 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
-from patchyard._windows_answers import read
 from patchyard.domain.updates import Assessment
 from patchyard.managers.windows_update.assessment import parse_assessment
+from patchyard.systems.windows import read
 from patchyard.transcript import Transcript
 
 NONCE = "0123456789abcdef"

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchyard._windows_tables import hotpatch_table
 from patchyard.errors import ConfigurationError
 from patchyard.managers.windows_update.baselines import (
     month_of,
     parse,
     second_tuesday,
-    table,
     usual_baseline,
 )
 
@@ -92,11 +92,24 @@ def test_an_article_says_which_of_the_two_it_is() -> None:
     ],
 )
 def test_a_table_that_is_written_wrong_is_refused(old: str, new: str) -> None:
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError) as told:
         parse(GOOD.replace(old, new, 1))
+    assert all(problem.line for problem in told.value.problems)
+
+
+def test_everything_that_is_wrong_is_told_together() -> None:
+    wrong = GOOD.replace("KB5120242", "5120242").replace(
+        '"2026-09": {baseline: unplanned}', '"9": {}'
+    )
+    with pytest.raises(ConfigurationError) as told:
+        parse(wrong, "own.yaml")
+    assert [(p.file, p.line, p.field.rpartition(".")[2]) for p in told.value.problems] == [
+        ("own.yaml", 11, "9"),
+        ("own.yaml", 8, "kb"),
+    ]
 
 
 def test_the_table_that_is_shipped_can_be_read() -> None:
-    found = table().release("KB5120228")
+    found = parse(hotpatch_table()).release("KB5120228")
     assert found is not None
     assert found[1].build == "26100.33222"

@@ -76,8 +76,8 @@ class TestClasses:
         assert "no class" in only(update("KB1", "x", "11111111")).detail
 
     def test_an_empty_severity_is_unspecified_and_not_low(self) -> None:
-        assert "severity Unspecified" in only(DOTNET).detail
-        assert "severity Critical" in only(LCU).detail
+        assert only(DOTNET).severity == "Unspecified"
+        assert only(LCU).severity == "Critical"
 
 
 class TestStandings:

@@ -14,7 +14,7 @@ from patchyard.testing.windows.host import SERVER_2022, Profile, SimulatedComput
 from patchyard.testing.windows.host.inside import Logon
 from patchyard.testing.windows.host.program import PowerShell
 
-START = datetime(2026, 7, 20, 8, 0, tzinfo=UTC)
+START = datetime(2026, 8, 20, 8, 0, tzinfo=UTC)
 LONGEST = 20.0
 
 

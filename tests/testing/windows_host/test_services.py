@@ -106,10 +106,10 @@ def test_one_that_waits_is_told_that_the_holder_died() -> None:
         ),
         ("@(Get-CimInstance Win32_Volume).Count", 2),
         ("(Get-CimInstance -Query 'SELECT * FROM Win32_OperatingSystem').ProductType", 3),
-        ("(Get-HotFix -Id KB5119901).HotFixID", "KB5119901"),
+        ("(Get-HotFix -Id KB5099540).HotFixID", "KB5099540"),
         ("$null -eq (Get-HotFix -Id KB1 -ErrorAction SilentlyContinue)", True),
         ("@(Get-NetTCPConnection -State Listen | ForEach-Object { [int]$_.LocalPort })[0]", 135),
-        ("(Get-ItemProperty 'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion').UBR", 5384),
+        ("(Get-ItemProperty 'HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion').UBR", 5386),
     ],
 )
 def test_facts(text: str, expected: Any) -> None:
@@ -204,7 +204,7 @@ def test_packages_and_their_removal() -> None:
     assert ask(host, states) == ["Superseded", "UninstallPending"]
     host.restart()
     host.advance(3600)
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
     kept = [p.name for p in host.store.packages if "ServicingStack" in p.name]
     assert kept == [catalogue.LCU_2022.servicing_package]
 
@@ -212,7 +212,7 @@ def test_packages_and_their_removal() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("wusa.exe /uninstall /kb:5119901 /quiet /norestart; $LASTEXITCODE", ["-2146498523"]),
+        ("wusa.exe /uninstall /kb:5099540 /quiet /norestart; $LASTEXITCODE", ["-2146498523"]),
         ("wusa.exe /uninstall /kb:1 /quiet /norestart; $LASTEXITCODE", ["2359303"]),
         (
             (

@@ -31,6 +31,7 @@ def script(host: SimulatedComputer, template: str, **values: Any) -> dict[str, A
     made = SYSTEM.script(template, "n0nce", values)
     done = Direct(host).run(made.text, timeout=LONGEST, parameters=made.parameters)
     assert host.refused == []
+    assert host.nothings == []
     found = SYSTEM.read(done.stdout, "n0nce")
     return {name: json.loads(section.require()) for name, section in found.sections.items()}
 
@@ -48,10 +49,22 @@ def job(host: SimulatedComputer, name: str, template: str, **values: Any) -> dic
     while state.state.value == "running" and time.monotonic() < deadline:
         state = system.poll(Direct(host), name, "change", wait=WAIT, token="t")
     assert host.refused == []
+    assert host.nothings == []
     assert state.state.value == "finished", state
     sections = json.loads(state.output)["sections"]
     assert [s for s in sections if s["status"]] == []
     return {section["name"]: section["value"] for section in sections}
+
+
+def test_a_value_that_is_not_there_is_null_and_never_an_empty_object() -> None:
+    """5.1 writes what a function puts out nothing for as {}: that would be read as something."""
+    host = computer()
+    job(host, "a1", "windows_update/assess", refresh=True)
+    made = SYSTEM.script("windows/boot_probe", "n", {})
+    broken = made.text.replace("  $null\n}", "}")
+    assert broken != made.text
+    Direct(host).run(broken, timeout=LONGEST, parameters=made.parameters)
+    assert host.nothings == ["sections[0].value.servicing"]
 
 
 def planned(*updates: Update) -> list[dict[str, str]]:
@@ -115,7 +128,7 @@ def test_an_assessment_tells_everything() -> None:
     found = job(host, "a1", "windows_update/assess", refresh=True)
     titles = [update["title"] for update in found["offered"]["updates"]]
     assert len(titles) == 3
-    assert found["system"]["ubr"] == 5384
+    assert found["system"]["ubr"] == 5386
     assert found["pending"]["renames"] == ["\\??\\C:\\Windows\\Temp\\old.tmp", ""]
     assert found["hotpatch"]["enrolment"][0]["name"] == "Hotpatch Enrollment Package"
     assert found["vbs"] == 2
@@ -173,7 +186,7 @@ def test_what_was_installed_is_taken_back() -> None:
     assert gone["updates"][0]["hidden"] == "hidden"
     host.restart()
     host.advance(3600)
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
 
 
 def test_a_damaged_store_is_repaired() -> None:

@@ -134,7 +134,7 @@ $who + [long]$u.MaxDownloadSize + $what + $u.MaxDownloadSize.GetType().Name
         0,
         "Security Updates",
         True,
-        "2026-07-14",
+        "2026-08-11",
         "Decimal",
     ]
     severity = SEARCH.format("IsInstalled=0") + "$null -eq $found.Updates.Item(0).MsrcSeverity"
@@ -142,7 +142,7 @@ $who + [long]$u.MaxDownloadSize + $what + $u.MaxDownloadSize.GetType().Name
 
 
 def test_what_is_superseded_is_left_out() -> None:
-    host = offering(catalogue.LCU_2022_JUNE, catalogue.LCU_2022)
+    host = offering(catalogue.LCU_2022_JULY, catalogue.LCU_2022)
     text = (
         SEARCH.format("IsInstalled=0")
         + "@($found.Updates | ForEach-Object { $_.KBArticleIDs.Item(0) })"
@@ -168,7 +168,7 @@ def test_an_update_that_needs_a_reboot_is_done_after_it() -> None:
         0,
         True,
     ]
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
     assert host.reboot_required()
     info = "(New-Object -ComObject Microsoft.Update.SystemInfo).RebootRequired"
     assert ask(host, info) is True
@@ -291,7 +291,7 @@ def test_what_rolls_back_in_the_reboot_is_offered_again() -> None:
     assert ask(host, INSTALL + "$done.ResultCode") == 2
     host.restart()
     host.advance(3600)
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
     assert ask(host, SEARCH.format("IsInstalled=0") + "$found.Updates.Count") == 1
     assert [past.code for past in host.updates.history] == [4, 2]
 
@@ -307,7 +307,7 @@ def test_a_hotpatch_needs_no_reboot() -> None:
     host = offering(catalogue.HOTPATCH_2022)
     boot = host.boot
     assert ask(host, INSTALL + "@($done.ResultCode, $done.RebootRequired)") == [2, False]
-    assert (host.store.version, host.boot, host.reboot_required()) == ("20348.5491", boot, False)
+    assert (host.store.version, host.boot, host.reboot_required()) == ("20348.5440", boot, False)
 
 
 def test_a_job_goes_on_by_itself_and_tells_how_far_it_is() -> None:
@@ -373,7 +373,7 @@ def test_a_reboot_in_the_middle_leaves_what_was_done() -> None:
     host.advance(3600)
     assert host.power == "up"
     assert host.updates.has_installed(catalogue.DEFENDER)
-    assert host.store.version == "20348.5384"
+    assert host.store.version == "20348.5386"
     assert not host.updates.pending()
     assert host.updates.work is None
 

@@ -1,4 +1,4 @@
-"""Programs that a test cannot do without."""
+"""Programs and libraries that a test cannot do without."""
 
 from __future__ import annotations
 

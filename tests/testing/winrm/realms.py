@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from patchyard.testing.windows.winrm import Realm
@@ -20,6 +21,8 @@ PASSWORD = "Gehe1m"
 def begin(folder: Path, *, lifetime: str = "10h") -> Iterator[Realm]:
     """Begin a realm with the users admin and guest, and the server HOST."""
     need(missing(), "krb5-kdc krb5-admin-server krb5-user")
+    bindings = [name for name in ("gssapi", "krb5", "kerberos") if find_spec(name) is None]
+    need(bindings, "gcc libkrb5-dev, and run scripts/test again")
     with Realm(folder, lifetime=lifetime) as realm:
         realm.add_user("admin", PASSWORD)
         realm.add_user("guest", PASSWORD)

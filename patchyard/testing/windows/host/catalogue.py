@@ -1,4 +1,8 @@
-"""Updates as data: their shape is that of real ones, their numbers are of one real month."""
+"""Updates as data: their shape is that of real ones, their numbers are of one real month.
+
+Baselines and hotpatches have no numbers of their own here: an entry with `month` and `release`
+gets its article and its build from the table that comes with the package.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from patchyard._windows_tables import hotpatch_table
+from patchyard.managers.windows_update.baselines import Month, Release, parse
 
 FILE = Path(__file__).with_name("catalogue.json")
 Kind = Literal["lcu", "hotpatch", "dotnet", "definition", "ssu", "plain", "driver"]
@@ -84,7 +91,23 @@ def _document() -> dict[str, Any]:
 @cache
 def known() -> dict[str, Update]:
     """Return all updates of the catalogue by their key."""
-    return {entry["key"]: update_of(entry) for entry in _document()["updates"]}
+    return {entry["key"]: update_of(_numbered(entry)) for entry in _document()["updates"]}
+
+
+def released(product: str, month: str, release: str) -> Release:
+    """Return what the table has of one month, or nothing: `release` is lcu or hotpatch."""
+    months = parse(hotpatch_table()).months(product)
+    found = next((m for m in months if m.name == month), Month(month))
+    return found.hotpatch if release == "hotpatch" else found.lcu
+
+
+def _numbered(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with its article and its build, from the table where it names a month."""
+    if "month" not in entry:
+        return entry
+    found = released(entry["os"], entry["month"], entry["release"])
+    title = entry["title"].format(month=entry["month"], kb=found.kb)
+    return {**entry, "kb": found.kb.removeprefix("KB"), "build": found.build, "title": title}
 
 
 def update_of(entry: dict[str, Any]) -> Update:
@@ -101,7 +124,7 @@ def category_id(name: str) -> str:
 
 
 LCU_2022 = known()["LCU_2022"]
-LCU_2022_JUNE = known()["LCU_2022_JUNE"]
+LCU_2022_JULY = known()["LCU_2022_JULY"]
 HOTPATCH_2022 = known()["HOTPATCH_2022"]
 LCU_2025 = known()["LCU_2025"]
 HOTPATCH_2025 = known()["HOTPATCH_2025"]

@@ -1,11 +1,17 @@
-"""A computer's time, which may run faster than ours, and what is to happen at some moment."""
+"""A computer's time, which may run faster than ours, and what is to happen at some moment.
+
+A clock that leaps does not wait: where every script of the computer waits, and one of them because
+somebody asked over the link, the time moves on to the first thing that happens. So a test takes no
+longer than its work, and a busy box changes nothing of what happens.
+"""
 
 from __future__ import annotations
 
 import heapq
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -23,16 +29,31 @@ class Timer:
     cancelled: bool = field(default=False, compare=False)
 
 
+@dataclass(eq=False)
+class Waiting:
+    """A script that waits until a moment; `asked` where somebody waits for it over the link."""
+
+    end: float
+    asked: bool
+
+
 class Clock:
     """The time of one computer.
 
     Args:
         start: the moment at which it begins; now, if it is not given.
         factor: how many of its seconds pass in one of ours.
+        leaps: whether time that is only waited for is left out.
     """
 
-    def __init__(self, start: datetime | None = None, factor: float = 1.0) -> None:
+    def __init__(
+        self, start: datetime | None = None, factor: float = 1.0, *, leaps: bool = False
+    ) -> None:
         self._factor = factor
+        self._leaps = leaps
+        self._scripts = threading.Condition()
+        self._busy = 0
+        self._waiting: list[Waiting] = []
         self.lock = threading.RLock()
         self._start = (start or datetime.now(UTC)).timestamp()
         self._origin = time.monotonic()
@@ -97,13 +118,76 @@ class Clock:
         self._settling = None
         return self.time()
 
-    def wait(self, seconds: float, check: Callable[[], None]) -> None:
+    def wait(self, seconds: float, check: Callable[[], None], *, asked: bool = False) -> None:
         """Wait; `check` is asked again and again, and may raise to end it."""
         end = self.time() + seconds
-        while True:
-            self.settle()
-            check()
-            left = end - self.time()
-            if left <= 0:
-                return
-            time.sleep(max(min(left / self._factor, LOOK), 0.0001))
+        with self._listed(Waiting(end, asked)):
+            while True:
+                self.settle()
+                check()
+                left = end - self.time()
+                if left <= 0:
+                    return
+                if not self._leap():
+                    self._pause(max(min(left / self._factor, LOOK), 0.0001))
+
+    # Scripts that run, for a clock that leaps
+
+    def script_begins(self) -> None:
+        """Count a script that has begun: time does not leap while one works."""
+        with self._scripts:
+            self._busy += 1
+
+    def script_ends(self) -> None:
+        """Count one less."""
+        with self._scripts:
+            self._busy -= 1
+            self._scripts.notify_all()
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Do not count a script that waits for something else than time."""
+        self.script_ends()
+        try:
+            yield
+        finally:
+            self.script_begins()
+
+    @contextmanager
+    def _listed(self, waiting: Waiting) -> Iterator[None]:
+        with self._scripts:
+            self._waiting.append(waiting)
+            self._busy -= 1
+            self._scripts.notify_all()
+        try:
+            yield
+        finally:
+            with self._scripts:
+                self._waiting.remove(waiting)
+                self._busy += 1
+
+    def _leap(self) -> bool:
+        """Move on to the next thing that happens, where nobody works. False where that must wait.
+
+        One whose moment has come is waited for: it has not noticed yet.
+        """
+        if not self._leaps:
+            return False
+        with self._scripts:
+            if self._busy > 0 or not any(waiting.asked for waiting in self._waiting):
+                return False
+            now = self.time()
+            ends = [waiting.end for waiting in self._waiting]
+            if min(ends) <= now:
+                return False
+            due = [self._agenda[0].due] if self._agenda else []
+            self._ahead += max(0.0, min(ends + due) - now)
+            self._scripts.notify_all()
+            return True
+
+    def _pause(self, seconds: float) -> None:
+        if not self._leaps:
+            time.sleep(seconds)
+            return
+        with self._scripts:
+            self._scripts.wait(seconds)

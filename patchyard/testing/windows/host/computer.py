@@ -36,6 +36,7 @@ class SimulatedComputer:
         profile: what kind of Windows Server it is.
         factor: how many of its seconds pass in one of ours.
         start: the moment at which it begins; now, if it is not given.
+        leaps: whether time that is only waited for is left out (clock.py).
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class SimulatedComputer:
         *,
         factor: float = 60.0,
         start: datetime | None = None,
+        leaps: bool = False,
     ) -> None:
         self.name = name
         self.profile = profile
-        self.clock = Clock(start, factor)
+        self.clock = Clock(start, factor, leaps=leaps)
         self.skew = 0.0
         """Seconds by which its own clock is wrong."""
         now = self.clock.time()
@@ -82,9 +84,14 @@ class SimulatedComputer:
         self.file_locks: dict[str, Any] = {}
         self.reboot_first = False
         """Whether the update agent wants a reboot before it installs anything."""
+        self.reboot_between = False
+        """Whether it wants one before it installs anything beside what waits for one."""
         self.vbs = 2 if profile.hotpatch else 0
         self.refused: list[str] = []
         """What scripts have asked for that is not known; a good test ends with none."""
+        self.nothings: list[str] = []
+        """Fields that scripts have written as {} for want of a value; a good test ends with none.
+        """
         self._baseline()
         write_facts(self)
         self.note_boot(clean=True)
@@ -95,7 +102,9 @@ class SimulatedComputer:
         now = self.boot_time
         name = f"Package_for_RollupFix~31bf3856ad364e35~amd64~~{self.profile.baseline}.1.4"
         self.store.packages.append(
-            Package(name, "Installed", "5119901", self.profile.baseline, installed=now)
+            Package(
+                name, "Installed", self.profile.baseline_kb, self.profile.baseline, installed=now
+            )
         )
 
     # Computer

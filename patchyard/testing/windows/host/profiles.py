@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from patchyard.testing.windows.host.catalogue import released
+
 CURRENT = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
 HOTPATCH = f"{CURRENT}\\Update\\TargetingInfo\\DynamicInstalled\\Hotpatch.amd64"
 MEMORY = "SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management"
 ARC = "SOFTWARE\\Microsoft\\Azure Connected Machine Agent\\Windows\\Licenses\\Features\\Hotpatch"
+
+
+BASELINE_MONTH = "2026-07"
+BASELINE_2022, BASELINE_2025 = (
+    int(released(product, BASELINE_MONTH, "lcu").build.partition(".")[2])
+    for product in ("20348", "26100")
+)
+"""The newest baseline of each: what a hotpatch of the month after goes on."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +42,27 @@ class Profile:
         """The build and revision with which it begins."""
         return f"{self.build}.{self.revision}"
 
+    @property
+    def baseline_kb(self) -> str:
+        """The article of the cumulative update with which it begins; empty where none is known."""
+        return released(self.build, BASELINE_MONTH, "lcu").kb.removeprefix("KB")
+
 
 SERVER_2022 = Profile(
-    "Microsoft Windows Server 2022 Datacenter", "20348", 5384, "21H2", "ServerDatacenter"
+    "Microsoft Windows Server 2022 Datacenter", "20348", BASELINE_2022, "21H2", "ServerDatacenter"
 )
 SERVER_2025 = Profile(
-    "Microsoft Windows Server 2025 Standard", "26100", 32995, "24H2", "ServerStandard", sku=7
+    "Microsoft Windows Server 2025 Standard",
+    "26100",
+    BASELINE_2025,
+    "24H2",
+    "ServerStandard",
+    sku=7,
 )
 AZURE_2022 = Profile(
     "Microsoft Windows Server 2022 Datacenter Azure Edition",
     "20348",
-    5384,
+    BASELINE_2022,
     "21H2",
     "ServerTurbine",
     hotpatch=True,
@@ -51,7 +71,7 @@ AZURE_2022 = Profile(
 ARC_2025 = Profile(
     "Microsoft Windows Server 2025 Standard",
     "26100",
-    32995,
+    BASELINE_2025,
     "24H2",
     "ServerStandard",
     hotpatch=True,

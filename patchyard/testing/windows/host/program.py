@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -63,12 +64,14 @@ class PowerShell:
             Console(self.stdin, self.write_out, lambda text: self._write("2", text)),
         )
         self.stdin.check = self.inside.check
+        self.stdin.idle = computer.clock.idle
         self._thread = threading.Thread(
             target=self._run, name=f"powershell-{process.pid}", daemon=True
         )
 
     def begin(self) -> None:
         """Let the script run."""
+        self._computer.clock.script_begins()
         self._thread.start()
 
     def join(self, longest: float) -> None:
@@ -138,12 +141,13 @@ class PowerShell:
             code = NOT_KNOWN
             self._computer.refused.append(f"{self._file or 'command'}: {unknown}")
             self._errors.append(("2", f"NotSimulated: {unknown}"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told by whose script it is, not by who runs next
             code = NOT_KNOWN
             self._computer.refused.append(f"{type(error).__name__}: {error}")
-            raise
+            self._errors.append(("2", traceback.format_exc()))
         finally:
             self._finish(code)
+            self._computer.clock.script_ends()
 
     def _execute(self) -> int:
         runtime = Runtime(self.inside, COMMANDS.by_name, self._write)

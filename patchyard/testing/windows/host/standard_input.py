@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from patchyard.testing.windows.powershell import kinds
 from patchyard.testing.windows.powershell.net.streams import Stream
@@ -23,6 +24,8 @@ class StandardInput:
         self._change = threading.Condition()
         self.check: Callable[[], None] = lambda: None
         """Raises where the process that waits was ended."""
+        self.idle: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Around the wait: nobody works meanwhile."""
 
     def feed(self, data: bytes, *, end: bool) -> None:
         """Add bytes."""
@@ -40,7 +43,8 @@ class StandardInput:
                     found = bytes(self._data[self._at :])
                     self._at = len(self._data)
                     return found
-                self._change.wait(LOOK)
+                with self.idle():
+                    self._change.wait(LOOK)
 
     def lines(self) -> list[str]:
         """Wait for the end, and return the lines that have not been read yet."""

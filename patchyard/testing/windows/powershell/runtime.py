@@ -46,6 +46,10 @@ class Surroundings(Protocol):
         """Set an environment variable of this process."""
         ...
 
+    def wrote_nothing(self, where: str) -> None:
+        """Take note of a field of JSON that 5.1 writes as {}, for nothing was put out for it."""
+        ...
+
 
 class Nowhere:
     """Surroundings of a script that touches no computer."""
@@ -63,6 +67,9 @@ class Nowhere:
     def set_variable(self, name: str, value: str | None) -> None:
         """Set it for this script."""
         self._variables[name.lower()] = value or ""
+
+    def wrote_nothing(self, where: str) -> None:
+        """Nobody here minds."""
 
 
 class ScriptBlock(NetObject):

@@ -10,7 +10,7 @@ from patchyard.testing.windows.host.faults import Fault
 from patchyard.testing.windows.host.updating import IN_PROGRESS, Outcome, Work
 from patchyard.testing.windows.host.wua.agent import must_work
 from patchyard.testing.windows.host.wua.update import UpdateCollection
-from patchyard.testing.windows.powershell.convert import to_int, truth
+from patchyard.testing.windows.powershell.convert import to_int
 from patchyard.testing.windows.powershell.errors import ComError, signed
 from patchyard.testing.windows.powershell.values import NOTHING, Value
 
@@ -247,7 +247,10 @@ class Installer(Worker):
     @net.property("RebootRequiredBeforeInstallation")
     def _reboot_first(self) -> Value:
         must_work(self.inside)
-        return truth(getattr(self.inside.computer, "reboot_first", False))
+        computer = self.inside.computer
+        return computer.reboot_first or (
+            computer.reboot_between and bool(computer.updates.pending())
+        )
 
     net.method("Install")(lambda target, _rt: target.run("install"))
     net.method("Uninstall")(lambda target, _rt: target.run("uninstall"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -63,7 +63,21 @@ def convert_to_json(call: Call) -> Iterable[Value]:
     if not items:
         return []  # 5.1 writes nothing at all for $null
     value = items[0] if len(items) == 1 else items
+    for path in _nothings(value, "", depth):
+        call.around.wrote_nothing(path)
     return [_written(value, depth)]
+
+
+def _nothings(value: Value, path: str, depth: int) -> Iterator[str]:
+    """Yield the places of what a command without output left."""
+    if value is NOTHING:
+        yield path
+    elif depth >= 0 and isinstance(value, Hashtable | Record):
+        for key, item in value.items():
+            yield from _nothings(item, f"{path}.{text_of(key)}".lstrip("."), depth - 1)
+    elif depth >= 0 and isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _nothings(item, f"{path}[{at}]", depth - 1)
 
 
 def _written(value: Value, depth: int) -> str:
