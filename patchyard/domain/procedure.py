@@ -166,10 +166,8 @@ def stop_on_fault(step: Step, *, touched: bool) -> None:
     if fault is None or fault.code == "orphaned":
         return
     status = Status.FAILED
-    if touched and fault.code in LOST:
-        status = Status.LOST_CONTACT
-    elif not touched and fault.code in NOT_REACHED:
-        status = Status.UNREACHABLE
+    if fault.code in NOT_REACHED:
+        status = Status.LOST_CONTACT if touched else Status.UNREACHABLE
     raise Ended(Finish(status=status, reason=fault.detail))
 
 
