@@ -54,9 +54,16 @@ class JobOrphaned(MachineError):
 
 
 class JobBusy(MachineError):
-    """Another job changes the machine. Nothing was started; the id may be used again."""
+    """Another job changes the machine. Nothing was started; the id may be used again.
+
+    `holder` is the id of that job.
+    """
 
     code = "busy"
+
+    def __init__(self, message: str, *, holder: str = "") -> None:
+        self.holder = holder
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ __all__ = [
     "Runner",
     "State",
     "run_job",
+    "wait_for",
 ]
 
 BUSY = "75"
@@ -105,6 +106,29 @@ def _reach(
         else:
             return
         sleep(wait)
+
+
+def wait_for(
+    link: Link,
+    job_id: str,
+    *,
+    system: System,
+    deadline: datetime,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], None],
+) -> None:
+    """Wait until a change that somebody has started is over, however it ends, or the deadline.
+
+    Raises:
+        MachineError: the link failed in a way that waiting does not mend.
+    """
+    pause = pauses()
+    while clock() < deadline:
+        try:
+            if system.poll(link, job_id, "change").state != State.RUNNING:
+                return
+        except Unreachable:
+            sleep(pause())
 
 
 @dataclass
@@ -198,6 +222,7 @@ def _refusal(job_id: str, detail: str) -> MachineError:
     if number == BUSY:
         return JobBusy(
             f"job {job_id} was not started: job {reason.strip()} is changing the machine; "
-            "wait for its end"
+            "wait for its end",
+            holder=reason.strip(),
         )
     return ScriptFailed(f"job {job_id} was not started: {reason.strip()}", tail=reason.strip())

@@ -165,7 +165,7 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     Credentials that were accepted before are "not back yet" where they are refused after it, a
     bounded number of times.
     """
-    if _boot_before(bench, action.boot_id) == action.boot_id:
+    if _boot_before(bench, action.boot_id, deadline) == action.boot_id:
         refused = _order_reboot(bench, action, deadline)
         bench.link.close()
         if refused:
@@ -188,13 +188,21 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     )
 
 
-def _boot_before(bench: Bench, boot_id: str) -> str:
-    """Return which boot a machine is in; one that is still at work gets some time to end it."""
+def _boot_before(bench: Bench, boot_id: str, deadline: datetime) -> str:
+    """Return which boot a machine is in; one that is still at work gets some time to end it.
+
+    One that does not answer may be on its way: a controller that was killed had asked for it.
+    """
     until = bench.clock() + SETTLE
     while True:
-        boot = _boot(bench)
-        if boot.ready or boot.id != boot_id or bench.clock() >= until:
-            return boot.id
+        try:
+            boot = _boot(bench)
+        except Unreachable:
+            if bench.clock() >= deadline:
+                raise
+        else:
+            if boot.ready or boot.id != boot_id or bench.clock() >= until:
+                return boot.id
         bench.sleep(REBOOT_POLL_SECONDS)
 
 
@@ -259,8 +267,30 @@ def _read(bench: Bench, key: str, template: str, **values: object) -> Transcript
 def _change(
     bench: Bench, key: str, deadline: datetime, template: str, **values: object
 ) -> Transcript:
-    """Run one act as a job, exactly once, however often it is asked for."""
-    return _run(bench, jobs.Job(bench.job_id(key), "change", ""), deadline, template, values)
+    """Run one act as a job, exactly once, however often it is asked for.
+
+    A job of this very run may be at work still, where it was lost sight of: its end is waited for.
+    """
+    job = jobs.Job(bench.job_id(key), "change", "")
+    while True:
+        try:
+            return _run(bench, job, deadline, template, values)
+        except jobs.JobBusy as busy:
+            own = busy.holder.startswith(bench.job_id(""))
+            if not own or bench.clock() >= deadline:
+                raise
+            _wait_for(bench, busy.holder, deadline)
+
+
+def _wait_for(bench: Bench, holder: str, deadline: datetime) -> None:
+    jobs.wait_for(
+        bench.link,
+        holder,
+        system=bench.system,
+        deadline=deadline,
+        clock=bench.clock,
+        sleep=bench.sleep,
+    )
 
 
 def _run(

@@ -297,12 +297,20 @@ def test_a_second_change_is_refused_with_the_name_of_the_first(
     second = Job(f"{name}-second", "change", "echo second")
     assert start(link, first, wait=NOW).state == State.RUNNING
     wait_for(folder(server, first.id) / "alive")
-    with pytest.raises(JobBusy, match=first.id):
+    with pytest.raises(JobBusy, match=first.id) as refused:
         follow(link, second)
+    assert refused.value.holder == first.id
     assert not folder(server, second.id).exists()
     assert follow(link, Job(f"{name}-read", "read", "echo reads go on")).exit_status == 0
     assert follow(link, first).exit_status == 0
     assert follow(link, second).output == "second\n"
+
+
+def test_the_end_of_a_change_that_somebody_began_is_waited_for(link: Link, name: str) -> None:
+    job = Job(name, "change", "sleep 2; echo done")
+    start(link, job, wait=NOW)
+    jobs.wait_for(link, name, system=SYSTEM, deadline=clock() + SOON, clock=clock, sleep=time.sleep)
+    assert poll(link, name, "change", wait=NOW).output == "done\n"
 
 
 def test_a_script_may_itself_end_with_75(link: Link, name: str) -> None:

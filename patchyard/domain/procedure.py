@@ -147,7 +147,7 @@ def look(
     step = yield Look(key=key, refresh=refresh)
     for again in range(1, LOOKS):
         fault = result_of(step).fault
-        if fault is None or fault.code in LOST:
+        if fault is None or fault.code in NOT_REACHED:
             break
         not_before = (step.finished_at or step.started_at) + LOOK_AGAIN
         step = yield Look(key=f"{key}-again-{again}", refresh=refresh, not_before=not_before)
@@ -187,13 +187,11 @@ def stop_on_fault(step: Step, *, touched: bool) -> None:
     if fault is None or fault.code == "orphaned":
         return
     status = Status.FAILED
-    if touched and fault.code in LOST:
-        status = Status.LOST_CONTACT
+    if fault.code in NOT_REACHED:
+        status = Status.LOST_CONTACT if touched else Status.UNREACHABLE
     elif touched:
         reason = f"it was changed, and how it is now could not be seen: {fault.detail}"
         raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=reason))
-    elif not touched and fault.code in NOT_REACHED:
-        status = Status.UNREACHABLE
     raise Ended(Finish(status=status, reason=fault.detail))
 
 

@@ -628,7 +628,9 @@ def test_services_on_replaced_code_are_restarted_and_those_that_ended_are_starte
         ("install-0-0", "unreachable", Status.LOST_CONTACT),
         ("install-0-0", "timed_out", Status.LOST_CONTACT),
         ("installed-0", "unreachable", Status.LOST_CONTACT),
+        ("installed-0", "authentication_failed", Status.LOST_CONTACT),
         ("verdict", "unreachable", Status.LOST_CONTACT),
+        ("verdict", "privilege_refused", Status.LOST_CONTACT),
     ],
 )
 def test_a_machine_that_is_lost_is_told_apart_from_one_that_was_never_reached(

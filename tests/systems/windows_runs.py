@@ -61,8 +61,11 @@ class Memory:
     def finish_step(self, _run: str, _machine: str, key: str, result: Any, at: datetime) -> None:
         self.records[key].result, self.records[key].finished_at = result, at
 
-    def save_assessment(self, _run: str, _machine: str, key: str, seen: Assessment) -> None:
+    def end_look(
+        self, _run: str, _machine: str, seq: str, key: str, seen: Assessment, **ended: Any
+    ) -> None:
         self.seen[key] = seen
+        self.finish_step(_run, _machine, seq, **ended)
 
     def record_availability(self, *_told: Any) -> None:
         pass

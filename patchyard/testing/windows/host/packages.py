@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class ComponentStore:
         self.health = "Healthy"
         self.reset_base = False
         self.packages: list[Package] = []
+        self.removals: Counter[str] = Counter()
+        """How often each package was begun to be removed."""
 
     @property
     def version(self) -> str:
@@ -108,6 +111,7 @@ class ComponentStore:
 
     def remove(self, package: Package, *, at_once: bool) -> None:
         """Begin to remove a package; `at_once` needs no reboot."""
+        self.removals[package.name] += 1
         if at_once:
             self._removed(package)
         else:

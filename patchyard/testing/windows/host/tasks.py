@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,10 @@ class Tasks:
         self.folders: set[str] = {"\\"}
         self.by_path: dict[str, Task] = {}
         self.programs: list[Any] = []
+        self.launched: Counter[str] = Counter()
+        """How often each task was started, by its name."""
+        self.exits: Counter[tuple[str, int]] = Counter()
+        """How often each has ended with which exit code."""
 
     def find(self, path: str) -> Task | None:
         """Return a task by its path."""
@@ -129,6 +134,7 @@ class Tasks:
             raise NotSimulated(f"a scheduled task for {task.definition.user!r}")
         process = computer.processes.start("powershell", "NT AUTHORITY\\SYSTEM", now)
         task.process, task.last_run, task.last_result = process, now, IS_RUNNING
+        self.launched[task.name] += 1
         self._log(129, 4, f'Task Scheduler launched task "{task.path}".')
         killed = computer.faults.strike(Fault.TASK_KILLED)
         if killed is not None:
@@ -156,6 +162,7 @@ class Tasks:
             script = self._computer.files.read(order.file).decode("utf-8-sig")
 
         def ended(code: int) -> None:
+            self.exits[task.name, code] += 1
             if task.process is process and task.last_result == IS_RUNNING:
                 task.last_result = code
 

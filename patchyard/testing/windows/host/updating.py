@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,8 @@ class WindowsUpdate:
         self.offers: dict[str, Offer] = {}
         self.history: list[Past] = []
         self.work: Work | None = None
+        self.begun: Counter[tuple[str, str]] = Counter()
+        """How often each update was begun to be downloaded, installed or removed: kind and KB."""
         self.microsoft_update = False
         """Whether the service Microsoft Update was added."""
         self.searching_seconds = 12.0
@@ -199,6 +202,7 @@ class WindowsUpdate:
             self._end(work)
             return
         update = work.offers[work.at].update
+        self.begun[work.kind, update.kb] += 1
         work.began = self._computer.clock.time()
         seconds = update.size / DOWNLOAD_RATE if work.kind == "download" else update.minutes * 60
         work.takes = max(seconds, 0.5)

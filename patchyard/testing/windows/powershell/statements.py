@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from patchyard.testing.windows.powershell.parameters import ParameterReader
 from patchyard.testing.windows.powershell.syntax import (
@@ -326,8 +327,9 @@ def _assignable(node: Node) -> bool:
     return isinstance(node, Variable | Member | Index)
 
 
+@lru_cache(maxsize=512)
 def parse(text: str, name: str = "") -> Script:
-    """Return the syntax tree of a script.
+    """Return the syntax tree of a script. A tree is never changed, so one text is read once.
 
     Args:
         text: the script.

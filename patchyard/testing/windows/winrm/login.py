@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,12 +60,28 @@ class Gate:
     """Judges credentials by a service's settings."""
 
     def __init__(
-        self, settings: Settings, accounts: Sequence[Account], counts: Counts, *, users: Path
+        self,
+        settings: Settings,
+        accounts: Sequence[Account],
+        counts: Counts,
+        *,
+        users: Path,
+        computer: str,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
         self._counts = counts
         self._users = users
+        self._computer = computer
+        self._users.write_text(users_file(accounts, computer))
+
+    def change_password(self, name: str, password: str) -> None:
+        """Give an account another password. Whoever has logged in stays so."""
+        self._accounts = [
+            replace(each, password=password) if each.name == name else each
+            for each in self._accounts
+        ]
+        self._users.write_text(users_file(self._accounts, self._computer))
 
     def enter(self, login: Login, authorization: str, channel: Channel) -> Headers:
         """Let a request in, and return headers for its answer.

@@ -17,7 +17,7 @@ from patchyard.testing.windows.winrm.certificates import Issued
 from patchyard.testing.windows.winrm.counts import Counts
 from patchyard.testing.windows.winrm.faults import CONNECT, Fault, Faults
 from patchyard.testing.windows.winrm.listener import Listener
-from patchyard.testing.windows.winrm.login import Channel, Gate, users_file
+from patchyard.testing.windows.winrm.login import Channel, Gate
 from patchyard.testing.windows.winrm.peer import Gone, Peer
 from patchyard.testing.windows.winrm.service import House, Service
 from patchyard.testing.windows.winrm.settings import Account, Settings
@@ -57,12 +57,11 @@ class WinrmServer:
         self._settings = settings or Settings()
         self._folder = tempfile.TemporaryDirectory(prefix="winrm-")
         users = Path(self._folder.name) / "users"
-        users.write_text(users_file(accounts, computer.name))
         self._shells = Shells(computer, self._settings)
         self._house = House(
             computer=computer,
             settings=self._settings,
-            gate=Gate(self._settings, accounts, self.counts, users=users),
+            gate=Gate(self._settings, accounts, self.counts, users=users, computer=computer.name),
             actions=Actions(computer, self._settings, self._shells, self.counts),
             faults=self.faults,
             counts=self.counts,
@@ -127,6 +126,15 @@ class WinrmServer:
         for listener in (self._http, self._https):
             if listener is not None:
                 listener.drop()
+
+    def restart(self) -> None:
+        """Restart the service: its shells are gone, with all that runs in them, and its links."""
+        self._shells.drop_all()
+        self.drop()
+
+    def change_password(self, name: str, password: str) -> None:
+        """Give an account another password. Connections that are logged in stay so."""
+        self._house.gate.change_password(name, password)
 
     def close(self) -> None:
         """End everything: connections, shells, and what runs in them."""
