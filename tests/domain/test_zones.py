@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
 from hypothesis import given
@@ -132,3 +132,16 @@ def test_a_zone_that_is_not_there_is_told_with_the_nearest(name: str) -> None:
     (problem,) = problems_of(lambda: zone_of(name))
     assert "is no time zone; write an IANA name such as Europe/Berlin" in problem.message
     assert ("did you mean Europe/Berlin?" in problem.message) == (name == "Europe/Berln")
+
+
+def test_zones_are_there_on_a_machine_without_a_database_of_its_own() -> None:
+    try:
+        reset_tzpath(to=[])
+        zone_of.cache_clear()
+        ZoneInfo.clear_cache()
+        assert first_instant(datetime(2026, 3, 29, 2, 30), zone_of("Europe/Berlin")) == datetime(
+            2026, 3, 29, 1, tzinfo=UTC
+        )
+    finally:
+        reset_tzpath()
+        zone_of.cache_clear()
