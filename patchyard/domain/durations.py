@@ -9,6 +9,12 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 DAY = timedelta(days=1)
+LONGEST_TEXT = 100
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Nothing is worked out before or after; no zone's rules are known so far ahead."""
+
+NEVER = datetime.combine(date.max, time.max)
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _PART = re.compile(
@@ -20,7 +26,7 @@ _ISO = re.compile(
     r"P(?:(?P<weeks>\d{1,6})W|(?:(?P<days>\d{1,6})D)?"
     r"(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,6})S)?)?)"
 )
-_LOCAL = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d)(?::00)?)?")
+_LOCAL = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d)?))?")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -30,7 +36,7 @@ def parse_duration(text: str) -> timedelta:
         ValueError: it cannot be read; the message says what to write.
     """
     written = text.strip()
-    for read in (_clock, parse_iso, _parts):
+    for read in (_clock, parse_iso, _parts) if len(written) <= LONGEST_TEXT else ():
         if (found := read(written)) is not None:
             return found
     raise ValueError("is no duration; write it such as 3h55m, 90 min, 2 days or PT4H")
@@ -91,7 +97,15 @@ def beginning(moment: datetime | date) -> datetime:
 
 def ending(moment: datetime | date) -> datetime:
     """Return a local time; of a day, its end: whoever writes a last day means all of it."""
-    return moment if isinstance(moment, datetime) else beginning(moment) + DAY
+    if isinstance(moment, datetime):
+        return moment
+    # Azure writes this day for an end that never comes.
+    return NEVER if moment == date.max else beginning(moment) + DAY
+
+
+def near(moment: datetime | date) -> bool:
+    """Say whether a time is one that can be reckoned with."""
+    return FIRST_YEAR <= moment.year <= LAST_YEAR
 
 
 def _read_duration(written: object) -> timedelta:
@@ -114,11 +128,13 @@ def _read_time(written: object) -> datetime:
     moment = _read_local(written)
     if not isinstance(moment, datetime):
         raise ValueError("needs a time of day; write it such as 2026-03-10 22:00")  # noqa: TRY004 - pydantic takes only this
+    if not near(moment):
+        raise ValueError(f"is too far away; write a year from {FIRST_YEAR} to {LAST_YEAR}")
     return moment
 
 
 def _write_local(moment: datetime | date) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else f"{moment:%Y-%m-%d}"
+    return str(moment).removesuffix(":00") if isinstance(moment, datetime) else str(moment)
 
 
 _TEXT = WithJsonSchema({"type": "string"})

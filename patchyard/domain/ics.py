@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from patchyard.domain.durations import DAY, beginning, parse_iso
+from patchyard.domain.durations import (
+    DAY,
+    FIRST_YEAR,
+    LAST_YEAR,
+    beginning,
+    near,
+    parse_iso,
+)
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.recurrence import Recurrence
 from patchyard.domain.rrule import parse_rrule, read_moment
@@ -23,6 +30,8 @@ ONCE = frozenset({"DTSTART", "DTEND", "DURATION", "SUMMARY", "UID", "RECURRENCE-
 
 LONGEST = 10_000_000
 """So many characters may a calendar have."""
+
+LONGEST_EVENT = timedelta(days=3660)
 
 _LINE = re.compile(r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^;:",]*)(?:,[^;:]*)?)*):(.*)')
 _PARAMETER = re.compile(r';([A-Za-z0-9-]+)=("[^"]*"|[^;]*)')
@@ -168,14 +177,17 @@ def _freeze(event: _Event) -> Freeze:
 
 
 def _moment(of: _Property, value: str) -> _Moment:
+    named = of.parameters.get("TZID", "")
     try:
         moment = read_moment(value.strip().upper())
-        named = of.parameters.get("TZID", "")
         zone_of(named or "UTC")
     except ValueError as error:
         raise _Wrong(of.wrong(str(error))) from None
     except ConfigurationError as error:
         raise _Wrong(of.wrong(f"TZID {error.problems[0].message}")) from None
+    if not near(moment):
+        said = f"is too far away; events go from {FIRST_YEAR} to {LAST_YEAR}"
+        raise _Wrong(of.wrong(said))
     if not isinstance(moment, datetime):
         return _Moment(beginning(moment), "", whole_day=True)
     zone = "UTC" if moment.tzinfo else named
@@ -190,9 +202,11 @@ def _length(event: _Event, start: _Moment) -> timedelta:
         length = _between(start, _moment(end, end.value))
     else:
         length = DAY if start.whole_day else timedelta(0)
+    of = end or duration or event.one("DTSTART") or event.properties[0]
     if length <= timedelta(0):
-        of = end or duration or event.one("DTSTART")
-        raise _Wrong((of or event.properties[0]).wrong("ends before or when it begins"))
+        raise _Wrong(of.wrong("ends before or when it begins"))
+    if length > LONGEST_EVENT:
+        raise _Wrong(of.wrong("lasts longer than ten years"))
     return length
 
 

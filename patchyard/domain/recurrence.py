@@ -12,8 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from itertools import count, islice, takewhile
 
-LAST_YEAR = 2199
-"""Nothing is worked out beyond it; no zone's rules are known so far ahead."""
+from patchyard.domain.durations import LAST_YEAR
 
 WEEK = 7
 

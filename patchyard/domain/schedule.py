@@ -80,14 +80,28 @@ class Schedule(Value):
     """When windows are: a recurrence on the wall clock of a zone, from a start on."""
 
     recurrence: RecurrenceText = Field(
-        description="Month Second Tuesday Offset4; patch_tuesday + 4 days; an RRULE; or cron."
+        description="Month Second Tuesday Offset4; patch_tuesday + 4 days; an RRULE; or cron.",
+        examples=[
+            "patch_tuesday + 4 days",
+            "Month Second Tuesday Offset4",
+            "3Weeks Saturday,Sunday",
+            "1Month day1,day15",
+            "FREQ=MONTHLY;BYDAY=-1SU",
+            "30 2 * * SAT",
+        ],
     )
     start: LocalTime = Field(
         description="Local time from which on it counts, and the time of day unless it has one. "
-        "The first window is the first recurrence at or after it."
+        "The first window is the first recurrence at or after it.",
+        examples=["2026-01-01 22:00"],
     )
-    length: Duration = Field(description="Elapsed time that a window lasts, such as 3h55m.")
-    time_zone: ZoneName = Field(description="IANA name of the zone, such as Europe/Berlin.")
+    length: Duration = Field(
+        description="Elapsed time that a window lasts, such as 3h55m.", examples=["3h55m"]
+    )
+    time_zone: ZoneName = Field(
+        description="IANA name of the zone, such as Europe/Berlin.",
+        examples=["UTC", "Europe/Berlin", "America/New_York"],
+    )
     time_zone_from: Annotated[str, AfterValidator(_attribute)] = Field(
         "",
         description="What machines have that names a zone of their own, such as "

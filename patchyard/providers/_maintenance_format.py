@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from patchyard.domain.durations import LocalMoment, ending
+from patchyard.domain.durations import FIRST_YEAR, LAST_YEAR, LocalMoment, ending, near
 from patchyard.domain.maintenance import MaintenanceSettings
 from patchyard.domain.schedule import ZoneName
 from patchyard.domain.value import Value
@@ -37,11 +37,13 @@ class FreezeEntry(Value):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.calendar is not None:
-            if self.start or self.end or self.time_zone:
-                raise ValueError("has a calendar and times of its own; make two freezes of it")
+            if self.start or self.end or self.time_zone or self.reason:
+                raise ValueError("has a calendar and more; its events have times and names already")
             return self
         if self.start is None or self.end is None:
             raise ValueError("needs start and end, or a calendar")
+        if not (near(self.start) and near(self.end)):
+            raise ValueError(f"is too far away; write years from {FIRST_YEAR} to {LAST_YEAR}")
         if ending(self.end) <= ending(self.start) and self.end != self.start:
             raise ValueError("ends before it starts")
         if self.end == self.start and ending(self.end) == self.start:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,10 +219,12 @@ def _calendar(section: _Section, path: Path, found: _Found) -> tuple[Freeze, ...
         return ()
     text = _text(path, found)
     try:
-        return () if text is None else read_calendar(text, file=str(path))
+        events = () if text is None else read_calendar(text, file=str(path))
     except ConfigurationError as error:
         found.problems.extend(error.problems)
         return ()
+    name = section.way[-1]
+    return tuple(replace(event, name=f"{name}: {event.name}") for event in events)
 
 
 def _configuration(name: str, entry: ConfigurationEntry) -> MaintenanceConfiguration:

@@ -122,6 +122,9 @@ def test_what_calendars_carry_beside_is_passed_over() -> None:
         (f"{DAY}\nRRULE:FREQ=YEARLY\nEXRULE:FREQ=DAILY", "7: EXRULE: is not supported"),
         (f"{DAY}\nRDATE;VALUE=PERIOD:20260501T100000/PT1H", "6: RDATE: with periods"),
         (f"{DAY}\n{DAY}", "6: DTSTART: stands twice in one event"),
+        ("DTSTART;VALUE=DATE:16010101", "4: DTSTART: is too far away"),
+        (f"{DAY}\nDTEND;VALUE=DATE:99991231", "6: DTEND: is too far away"),
+        (f"{DAY}\nDURATION:P999999D", "6: DURATION: lasts longer than ten years"),
         (f"{DAY}\nnonsense", "6: is no line of a calendar"),
     ],
 )
@@ -146,3 +149,16 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 @unhurried
 def test_no_text_breaks_the_reader(text: str) -> None:
     problems_of(lambda: read_calendar(f"BEGIN:VCALENDAR\nBEGIN:VEVENT\n{text}\nEND:VEVENT\n"))
+
+
+@given(
+    st.sampled_from(["19700101", "20260501", "21991231", "20260501T235959Z", "20260329T023000"]),
+    st.sampled_from(["P1D", "PT1S", "P3660D", "P999999W"]),
+    st.sampled_from(["", "\nRRULE:FREQ=YEARLY", "\nRRULE:FREQ=DAILY;UNTIL=99991231T235959Z"]),
+    st.sampled_from([BERLIN, "Pacific/Kiritimati", "Pacific/Pago_Pago"]),
+)
+@unhurried
+def test_no_event_breaks_whoever_asks(start: str, length: str, rule: str, zone: str) -> None:
+    text = calendar(f"DTSTART:{start}\nDURATION:{length}{rule}\nSUMMARY:a")
+    if not problems_of(lambda: read_calendar(text)):
+        frozen_times(read_calendar(text), zone, at("2026-05-01"), at("2026-05-02"))

@@ -54,6 +54,8 @@ def said(fields: dict[str, Any]) -> str:
         ({"start": "2026-01-01"}, "schedule.start: Value error, needs a time of day"),
         ({"start": "tomorrow"}, "schedule.start: Value error, is no local time"),
         ({"start": 20260101}, "schedule.start: Value error, is no local time"),
+        ({"start": "0001-01-01 00:00"}, "schedule.start: Value error, is too far away"),
+        ({"start": "9999-12-31 22:00"}, "schedule.start: Value error, is too far away"),
         ({"length": 4}, "schedule.length: Value error, needs a unit"),
         ({"length": "4x"}, "schedule.length: Value error, is no duration"),
         ({"length": "0m"}, "has a length that no window can have"),
@@ -123,6 +125,12 @@ def test_a_schedule_that_cannot_be_kept_is_refused(schedule: dict[str, Any], exp
 )
 def test_what_does_not_fit_together_is_refused(fields: dict[str, Any], expected: str) -> None:
     assert expected in said(fields)
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "9999-12-31 23:59:59", "9999-12-31T23:59"])
+def test_azures_end_that_never_comes_is_one(end: str) -> None:
+    made = scheduled(expires=end).schedule.timetable("web")
+    assert next(made.occurrences(datetime(2190, 1, 1))).year == 2190
 
 
 def test_it_gives_what_plan_and_rollout_take() -> None:

@@ -13,7 +13,8 @@ from dateutil import rrule as other  # type: ignore[import-untyped]  # its types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchyard.domain.recurrence import LAST_YEAR, Recurrence
+from patchyard.domain.durations import LAST_YEAR
+from patchyard.domain.recurrence import Recurrence
 from patchyard.domain.recurrence_text import WEEKDAYS, parse_recurrence
 from tests.domain.strategies import problems_of, unhurried
 

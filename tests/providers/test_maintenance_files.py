@@ -86,7 +86,7 @@ def test_the_inventory_passes_maintenance_over(tmp_path: Path) -> None:
 def test_a_calendar_is_read_beside_the_inventory(tmp_path: Path) -> None:
     write(tmp_path, HOLIDAY, name="calendars/de.ics")
     found = load(tmp_path, f"freezes: {{holidays: {{calendar: calendars/de.ics}}}}\n{WEB}")
-    assert [each.name for each in found.freezes["holidays"]] == ["Labour Day"]
+    assert [each.name for each in found.freezes["holidays"]] == ["holidays: Labour Day"]
 
 
 def test_sections_may_be_left_empty(tmp_path: Path) -> None:
@@ -163,7 +163,9 @@ def test_a_wrong_schedule_is_told_with_its_line(
         ),
         ("{start: 2026-13-01, end: 2026-01-01}", "1: freezes.f.start: is no local time"),
         ("{calendar: no.ics}", "1: freezes.f.calendar: leads to no file"),
-        ("{calendar: a.ics, start: 2026-01-01}", "1: freezes.f: has a calendar and times of its"),
+        ("{calendar: a.ics, start: 2026-01-01}", "1: freezes.f: has a calendar and more"),
+        ("{calendar: a.ics, reason: x}", "1: freezes.f: has a calendar and more"),
+        ("{start: 2026-01-01, end: 9999-12-31}", "1: freezes.f: is too far away"),
         ("x", f"1: freezes.f: {A_MAPPING}"),
     ],
 )
