@@ -16,6 +16,7 @@ from patchyard.domain.around import Approval, Hook, Notice
 from patchyard.domain.attributes import values
 from patchyard.domain.conditions import Both, Compared, Condition, Either, Exists, Not
 from patchyard.domain.durations import Duration, write_duration
+from patchyard.domain.filling import filled
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.inventory import CheckSpec, Inventory, Machine, OsFamily
 from patchyard.domain.limits import Budget, Limits
@@ -209,7 +210,11 @@ class MaintenanceConfiguration(MaintenanceSettings):
 
     def under(self, machine: Machine) -> Machine:
         """Return a machine as this configuration has it: its checks, the stricter undo policy."""
-        checks = tuple(check for check in self.checks if check not in machine.checks)
+        own = (
+            CheckSpec(kind=check.kind, options=filled(check.options, machine))
+            for check in self.checks
+        )
+        checks = tuple(check for check in own if check not in machine.checks)
         strict = ("never", "preferred", "required")
         undo = max(machine.policy.undo, self.undo or "never", key=strict.index)
         policy = machine.policy.model_copy(update={"undo": undo})

@@ -169,6 +169,12 @@ def test_the_stricter_undo_policy_holds(own: Any, asked: Any, expected: str) -> 
     assert [check.kind for check in found.checks] == ["disk", "dns"]
 
 
+def test_the_checks_of_a_configuration_have_each_machines_values_in_them() -> None:
+    tcp = CheckSpec(kind="tcp", options={"host": "{address}", "ports": ["{name}", 1]})
+    (check,) = configuration(checks=[tcp]).under(machine("a")).checks
+    assert check.options == {"host": "a.example", "ports": ["a", 1]}
+
+
 # Zones of machines
 
 
