@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from patchyard.domain.inventory import Inventory
+from patchyard.domain.maintenance import Maintenance
 from patchyard.domain.spelling import suggestion
 from patchyard.errors import ConfigurationError
+from patchyard.providers import maintenance_files
+from patchyard.providers._maintenance_schema import maintenance_schema
 from patchyard.providers._schema import inventory_schema
 from patchyard.providers.yaml_files import PROVIDER as YAML_FILES
 
-__all__ = ["inventory_schema", "load_inventory"]
+__all__ = [
+    "inventory_schema",
+    "load_inventory",
+    "load_maintenance",
+    "maintained_inventories",
+    "maintenance_schema",
+]
 
 ROOT = Path(__file__).resolve().parents[2] / "inventories"
 """The inventories that lie beside the library."""
@@ -26,6 +35,28 @@ def load_inventory(reference: str | Path) -> Inventory:
         ConfigurationError: there is no such inventory, or something in it is wrong.
     """
     return YAML_FILES.load(_folder(reference))
+
+
+def load_maintenance(reference: str | Path) -> Maintenance:
+    """Load the maintenance configurations that stand beside an inventory.
+
+    Raises:
+        ConfigurationError: there is no such inventory, it has none, or something is wrong.
+    """
+    return maintenance_files.load(_folder(reference))
+
+
+def maintained_inventories() -> tuple[str, ...]:
+    """Return the names of the inventories below inventories/ that have maintenance files.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    places = (Path("inventories"), ROOT)
+    found = {f.name for place in places for f in _folders(place) if maintenance_files.stands_in(f)}
+    if not found:
+        raise ConfigurationError.of("no inventory below inventories/ has maintenance files")
+    return tuple(sorted(found))
 
 
 def _folder(reference: str | Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from patchyard.domain.filling import filled
 from patchyard.domain.inventory import CheckSpec, Connection, Machine
 from patchyard.domain.spelling import suggestion
 from patchyard.registry import load
@@ -27,17 +28,6 @@ def kinds() -> Mapping[str, type[BaseModel]]:
         return {}
     found = load("patchyard.checks", "CHECK", import_module("patchyard.checks.base").Check)
     return {name: check.options for name, check in found.items()}
-
-
-def filled(options: Any, machine: Machine) -> Any:
-    """Put a machine's values in place of the fields in braces, wherever text holds them."""
-    if isinstance(options, str):
-        return machine.fill(options)
-    if isinstance(options, dict):
-        return {key: filled(value, machine) for key, value in options.items()}
-    if isinstance(options, list | tuple):
-        return [filled(each, machine) for each in options]
-    return options
 
 
 def wrong(check: CheckSpec) -> Iterator[tuple[Path, str]]:

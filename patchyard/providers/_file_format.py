@@ -68,6 +68,9 @@ class InventoryFile(Value):
     machines: dict[str, MachineEntry] = Field({}, description="Machines by name.")
 
 
+MAINTENANCE = "maintenance.yaml"
+"""A file of an inventory's folder that is read apart: it has no machines."""
+
 EMPTY_MEANS_NOTHING = frozenset(
     {"connection", "policy", "checks", "tags", "facts", "groups", "parents"}
 )

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from patchyard.domain.filling import filled
 from patchyard.domain.inventory import CheckSpec, Machine
 from patchyard.domain.spelling import suggestion
 from patchyard.errors import Problem
-from patchyard.providers._check_options import filled
 from patchyard.providers._sections import Section, Sections
 
 _NOT_MERGED = frozenset({"checks", "groups", "parents"})

@@ -21,7 +21,7 @@ def inventory_schema() -> str:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     defined = schema["$defs"]
     # What is read from a shorter form is described in that form.
-    defined["CheckSpec"] = _check(kinds(), defined)
+    defined["CheckSpec"] = described_check(kinds(), defined)
     jump = defined["Connection"]["properties"]["jump"]
     jump["items"] = {"anyOf": [{"type": "string"}, jump["items"]]}
     for name in ("Settings", "GroupEntry", "MachineEntry"):
@@ -47,7 +47,9 @@ def _with_empty(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _check(known: Mapping[str, type[BaseModel]], defined: dict[str, Any]) -> dict[str, Any]:
+def described_check(
+    known: Mapping[str, type[BaseModel]], defined: dict[str, Any]
+) -> dict[str, Any]:
     """Describe a check: a kind that needs no options, or one kind with its options."""
     plain: dict[str, Any] = {"type": "string"}
     detailed: dict[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}

@@ -14,6 +14,7 @@ from patchyard.domain.spelling import suggestion
 from patchyard.errors import Problem
 from patchyard.providers import _check_options
 from patchyard.providers._file_format import (
+    MAINTENANCE,
     GroupEntry,
     InventoryFile,
     MachineEntry,
@@ -59,9 +60,10 @@ class Sections:
 
 
 def read_sections(folder: Path) -> Sections:
-    """Read every YAML file of a folder, but none below it."""
+    """Read every YAML file of a folder, but none below it, nor the one about maintenance."""
     found = Sections()
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    own = (path for path in folder.iterdir() if path.name != MAINTENANCE)
+    files = sorted(path for path in own if not path.name.startswith("."))
     for path in files:
         if path.suffix == ".yaml" and path.is_file():
             _read_file(path, found)

@@ -1,0 +1,127 @@
+"""The command `maintenance`: check its files, print their schema, preview the windows to come."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from patchyard.domain.conflicts import conflicts
+from patchyard.domain.durations import parse_duration
+from patchyard.domain.inventory import Inventory
+from patchyard.domain.preview import Case, notes, openings
+from patchyard.domain.updates import Assessment
+from patchyard.maintenance_view import render_preview
+from patchyard.providers import (
+    load_inventory,
+    load_maintenance,
+    maintained_inventories,
+    maintenance_schema,
+)
+from patchyard.settings import settings
+from patchyard.store import open_store
+
+
+def add_maintenance(commands: Any) -> None:
+    """Add `maintenance check PATH`, `maintenance schema` and `maintenance preview [INVENTORY]`."""
+    parser = commands.add_parser("maintenance", help="check and preview maintenance configurations")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    check = verbs.add_parser("check", help="read maintenance files and tell all that is wrong")
+    check.add_argument("path", metavar="PATH", help="folder or name of the inventory")
+    check.set_defaults(answer=_check)
+    schema = verbs.add_parser("schema", help="print the JSON schema of maintenance files")
+    schema.set_defaults(answer=_schema)
+    _add_preview(verbs)
+
+
+def _add_preview(verbs: Any) -> None:
+    preview = verbs.add_parser("preview", help="show the windows to come, and conflicts")
+    preview.add_argument(
+        "inventory",
+        metavar="INVENTORY",
+        nargs="?",
+        help="folder or name of the inventory; all that have maintenance where it is left out",
+    )
+    preview.add_argument(
+        "--count", type=_count, default=5, metavar="N", help="windows of each configuration (5)"
+    )
+    preview.add_argument(
+        "--ahead",
+        type=_duration,
+        default=timedelta(days=90),
+        metavar="TIME",
+        help="how far to look for windows that overlap (90d)",
+    )
+    preview.add_argument(
+        "--uncovered",
+        type=_duration,
+        default=timedelta(days=35),
+        metavar="TIME",
+        help="tell machines that have no window for so long (35d)",
+    )
+    preview.set_defaults(answer=_preview)
+
+
+def _count(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= 1000):  # noqa: PLR2004 - a screen is shorter
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000")
+    return int(text)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if found > timedelta(days=3660):
+        raise argparse.ArgumentTypeError("must be at most ten years")
+    return found
+
+
+def _say(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    inventory, found = load_inventory(chosen.path), load_maintenance(chosen.path)
+    case = Case(found, inventory, datetime.now(UTC))
+    parts = (
+        _number(len(found.configurations), "configuration"),
+        _number(len(case.lanes), "timetable"),
+        _number(len(found.freezes), "freeze"),
+    )
+    _say([f"{inventory.name}: {', '.join(parts)}, no problem"])
+    return 0
+
+
+def _number(count: int, of: str) -> str:
+    return f"{count} {of}{'' if count == 1 else 's'}"
+
+
+def _schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(maintenance_schema())
+    return 0
+
+
+def _preview(chosen: argparse.Namespace) -> int:
+    references = [chosen.inventory] if chosen.inventory else maintained_inventories()
+    for number, reference in enumerate(references):
+        inventory, found = load_inventory(reference), load_maintenance(reference)
+        now = datetime.now(UTC)
+        case = Case(found, inventory, now, _last_seen(inventory))
+        _say([""] if number else [])
+        _say([f"{inventory.name}, {now:%Y-%m-%d %H:%M} UTC"])
+        wrong = conflicts(case, chosen.ahead, chosen.uncovered)
+        _say(render_preview(openings(case, chosen.count), wrong, notes(case), now))
+    return 0
+
+
+def _last_seen(inventory: Inventory) -> dict[str, Assessment]:
+    """Return the last assessments of machines that were ever assessed."""
+    with open_store(settings().database_url) as store:
+        found = (
+            (m.name, store.latest_assessment(m.name, inventory.name)) for m in inventory.machines
+        )
+        return {name: seen for name, seen in found if seen is not None}

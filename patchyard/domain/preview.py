@@ -1,0 +1,128 @@
+"""Preview: the windows to come, what is expected in them, and what does not fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import islice, takewhile
+
+from patchyard.domain.admission import History
+from patchyard.domain.expecting import Expected, expect
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
+from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.scope import parse
+from patchyard.domain.updates import Assessment
+from patchyard.domain.zones import how_read, zone_of
+
+YEAR = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The machines of one configuration that follow one clock: they share every window."""
+
+    configuration: MaintenanceConfiguration
+    zone: str
+    machines: tuple[Machine, ...]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of its machines."""
+        return frozenset(machine.name for machine in self.machines)
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a preview is made of."""
+
+    maintenance: Maintenance
+    inventory: Inventory
+    now: datetime
+    assessments: Mapping[str, Assessment] = field(default_factory=dict)
+    histories: Mapping[str, History] = field(default_factory=dict)
+
+    @cached_property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes of all configurations, those without machines in their own zone.
+
+        Raises:
+            ConfigurationError: machines name zones that there are not.
+        """
+        return tuple(lane for each in self.maintenance.configurations for lane in self._of(each))
+
+    def _of(self, configuration: MaintenanceConfiguration) -> Iterator[Lane]:
+        zones = configuration.by_zone(configuration.machines(self.inventory))
+        for zone, machines in (zones or {configuration.schedule.time_zone: ()}).items():
+            yield Lane(configuration, zone, machines)
+
+    def windows(self, lane: Lane) -> Iterator[Window]:
+        """Return the windows of a lane that have not ended."""
+        return self.maintenance.windows(lane.configuration, lane.zone, self.now)
+
+    def within(self, lane: Lane, ahead: timedelta) -> tuple[Window, ...]:
+        """Return the windows of a lane that begin before so much time has passed."""
+        end = self.now + ahead
+        return tuple(takewhile(lambda window: window.start < end, self.windows(lane)))
+
+    def expected(self, lane: Lane) -> tuple[Expected, ...]:
+        """Say what each machine of a lane is expected to get."""
+        return tuple(
+            expect(lane.configuration, machine, self.assessments, self.histories)
+            for machine in lane.machines
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A window to come, and the machines in it.
+
+    `expected` tells what those machines get that have no window before it. What the others get
+    depends on what is left then.
+    """
+
+    window: Window
+    machines: tuple[Machine, ...]
+    expected: tuple[Expected, ...] = ()
+
+
+def openings(case: Case, number: int) -> tuple[Opening, ...]:
+    """Return the next so many windows of every configuration, in the order in which they begin."""
+    found = [(window, lane) for lane in case.lanes for window in islice(case.windows(lane), number)]
+    found.sort(key=lambda pair: (pair[0].start, pair[0].key))
+    served: set[str] = set()
+    shown = []
+    for window, lane in found:
+        new = lane.names - served if window.state == State.OPEN else frozenset[str]()
+        served |= new
+        expected = case.expected(lane) if new else ()
+        now = tuple(each for each in expected if each.machine.name in new)
+        shown.append(Opening(window, lane.machines, now))
+    return tuple(shown)
+
+
+def notes(case: Case) -> Iterator[str]:
+    """Tell what is read and kept, but not acted on; and names in scopes that fit nothing."""
+    yield "no run begins by itself in these windows yet; deployments start the patch flow"
+    for each in case.maintenance.configurations:
+        asked = [name for name in ("hooks", "notices") if getattr(each, name)]
+        asked += ["approval"] if each.approval.of != "none" else []
+        if asked:
+            yield f"{each.name}: {', '.join(asked)}: read and kept, nothing acts on it yet"
+        if each.kind != "guest":
+            yield f"{each.name}: maintenance of kind {each.kind} is not carried out yet"
+        for name in parse(each.scope).unmatched_names(case.inventory.machines):
+            yield f"{each.name}: no machine is named {name}"
+    for lane in case.lanes:
+        yield from _clock_changes(case, lane)
+
+
+def _clock_changes(case: Case, lane: Lane) -> Iterator[str]:
+    """Tell where a change of clocks meets the start of a window in the year to come."""
+    info = zone_of(lane.zone)
+    for window in case.within(lane, YEAR):
+        if said := how_read(window.occurrence, info):
+            yield f"{window.key}, {lane.zone}: {said}"
+            return

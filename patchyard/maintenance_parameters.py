@@ -1,0 +1,73 @@
+"""From a maintenance configuration, and the machines of one of its windows, to runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from patchyard.domain.conditions import Both, Compared, Condition, Not
+from patchyard.domain.inventory import OsFamily
+from patchyard.domain.maintenance import MaintenanceConfiguration
+from patchyard.domain.preview import Lane
+from patchyard.domain.scope import parse
+from patchyard.domain.selection import Selection
+from patchyard.parameters import PatchParameters
+
+MINUTE = 60
+
+
+def patch_parameters(inventory: str, lane: Lane, *, dry_run: bool) -> tuple[PatchParameters, ...]:
+    """Return the parameters of the runs that a window of a lane begins.
+
+    It is one run, unless Windows and Linux machines are to get different updates: a run has one
+    selection, so each kind of system then has a run of its own.
+    """
+    configuration = lane.configuration
+    return tuple(
+        _parameters(inventory, configuration, str(scope), selection, dry_run=dry_run)
+        for scope, selection in _shares(lane)
+    )
+
+
+def _shares(lane: Lane) -> Iterator[tuple[Condition, Selection]]:
+    """Return scopes and what the machines in them get."""
+    configuration = lane.configuration
+    scope = parse(configuration.scope_in(lane.zone)).condition
+    families = {machine.os_family for machine in lane.machines}
+    windows = configuration.selection(OsFamily.WINDOWS)
+    linux = configuration.selection(OsFamily.DEBIAN)
+    if OsFamily.WINDOWS not in families or windows == linux:
+        yield scope, linux
+    elif families == {OsFamily.WINDOWS}:
+        yield scope, windows
+    else:
+        is_windows = Compared("os_family", "==", OsFamily.WINDOWS.value)
+        yield Both((scope, Not(is_windows))), linux
+        yield Both((scope, is_windows)), windows
+
+
+def _parameters(
+    inventory: str,
+    configuration: MaintenanceConfiguration,
+    scope: str,
+    selection: Selection,
+    *,
+    dry_run: bool,
+) -> PatchParameters:
+    return PatchParameters.model_validate(
+        {
+            "inventory": inventory,
+            "scope": scope,
+            "dry_run": dry_run,
+            "classifications": sorted(selection.classifications),
+            "include": list(selection.include),
+            "exclude": list(selection.exclude),
+            "reboot": configuration.reboot.value,
+            "hotpatch_only": selection.hotpatch_only,
+            "waves": list(configuration.waves),
+            "soak_minutes": configuration.soak.total_seconds() / MINUTE,
+            "slots": configuration.slots,
+            "max_failures": configuration.budget.max_failures,
+            "max_failure_percent": configuration.budget.max_failure_percent,
+            "domain_limit": configuration.domain_limit,
+        }
+    )

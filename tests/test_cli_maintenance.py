@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from patchyard import cli_maintenance
+from patchyard.cli import main
+from patchyard.domain.outcome import Status
+from patchyard.domain.updates import Classification, Update
+from patchyard.settings import settings
+from patchyard.store import RunRecord, open_store
+from patchyard.testing.assessments import assessment
+
+NOW = datetime(2026, 3, 27, 12, tzinfo=UTC)
+INVENTORY = """
+machines:
+  web-1: {address: web-1.example, tags: {role: web}}
+  web-2: {address: web-2.example, tags: {role: web}}
+  db-1: {address: db-1.example}
+"""
+MAINTENANCE = """
+freezes:
+  audit: {start: 2026-04-05, end: 2026-04-05, reason: books}
+configurations:
+  sundays:
+    scope: tags.role == web
+    schedule:
+      recurrence: Week Sunday
+      start: 2026-01-01 02:30
+      time_zone: Europe/Berlin
+      length: 45m
+"""
+
+
+class Clock(datetime):
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # one zone is asked for
+        assert tz is UTC
+        return NOW
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATCHYARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(cli_maintenance, "datetime", Clock)
+    inventory = tmp_path / "inventories" / "mine"
+    inventory.mkdir(parents=True)
+    (inventory / "machines.yaml").write_text(INVENTORY)
+    (inventory / "maintenance.yaml").write_text(MAINTENANCE)
+    monkeypatch.chdir(tmp_path)
+    return inventory
+
+
+def remember(machine: str) -> None:
+    """Keep an assessment of a machine with one update of the kernel."""
+    kernel = Update(
+        name="linux-image-amd64",
+        architecture="amd64",
+        installed="1",
+        candidate="2",
+        classification=Classification.SECURITY,
+        origin="",
+    )
+    run = RunRecord(
+        id="assess-1",
+        kind="assess",
+        inventory="mine",
+        scope="all",
+        parameters={},
+        status=Status.SUCCEEDED,
+        started_at=NOW,
+    )
+    with open_store(settings().database_url) as store:
+        store.create_run(run)
+        seen = assessment(machine, updates=(kernel,), taken_at=NOW)
+        store.save_assessment(run.id, machine, "before", seen)
+
+
+PREVIEW = """\
+mine, 2026-03-27 12:00 UTC
+Sun 2026-03-29 03:00 CEST +45m  sundays
+    2026-03-29 02:30 does not exist there; it begins at 2026-03-29 03:00
+    sundays@2026-03-29: 2026-03-29 01:00 UTC
+    2 machines: web-1, web-2
+    updates: 1 on 1 (seen 2026-03-27 or later), unknown on 1, never assessed; \
+reboots: 1 expected, 1 unknown
+Sun 2026-04-05 02:30 CEST +45m  sundays  FROZEN: audit: books
+    sundays@2026-04-05: 2026-04-05 00:30 UTC
+Sun 2026-04-12 02:30 CEST +45m  sundays
+    sundays@2026-04-12: 2026-04-12 00:30 UTC
+    2 machines: web-1, web-2
+    updates and reboots: whatever is left after the window before
+
+2 conflicts:
+    no_window: no window for 35d: db-1 (is in no configuration)
+    too_short: sundays needs about 1h for 2 machines (at least: 1 never assessed) in 2 waves; \
+its windows are 45m long
+note: no run begins by itself in these windows yet; deployments start the patch flow
+note: sundays@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; \
+it begins at 2026-03-29 03:00
+"""
+
+
+@pytest.mark.parametrize("reference", [["mine"], ["inventories/mine"]])
+def test_the_windows_to_come_are_shown_with_what_is_expected_and_conflicts(
+    folder: Path, capsys: pytest.CaptureFixture[str], reference: list[str]
+) -> None:
+    assert folder.is_dir()
+    remember("web-1")
+    assert main(["maintenance", "preview", *reference, "--count", "3"]) == 0
+    assert capsys.readouterr().out == PREVIEW
+
+
+def test_without_a_name_all_inventories_with_maintenance_are_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.is_dir()
+    assert main(["maintenance", "preview", "--count", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "mine, 2026-03-27 12:00 UTC\n" in said
+    assert "\ncloud, 2026-03-27 12:00 UTC\n" in f"\n{said}"
+
+
+def test_a_window_that_is_open_now_is_shown_as_such(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder.is_dir()
+    monkeypatch.setattr(f"{__name__}.NOW", datetime(2026, 3, 29, 1, 44, tzinfo=UTC))
+    assert main(["maintenance", "preview", "mine", "--count", "1"]) == 0
+    assert "sundays, open now\n" in capsys.readouterr().out
+
+
+def test_how_far_it_looks_can_be_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("Week Sunday", "Month day20"))
+    assert main(["maintenance", "preview", "mine", "--uncovered", "20 days"]) == 0
+    assert "no window for 20d: web-1, web-2 (sundays has none so soon)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--count", "0"], ["--count", "x"], ["--ahead", "5"], ["--ahead", "99999d"]]
+)
+def test_what_cannot_be_asked_is_refused(folder: Path, wrong: list[str]) -> None:
+    assert folder.is_dir()
+    with pytest.raises(SystemExit) as caught:
+        main(["maintenance", "preview", "mine", *wrong])
+    assert caught.value.code == 2
+
+
+def test_good_files_are_told_in_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintenance", "check", str(folder)]) == 0
+    assert capsys.readouterr().out == "mine: 1 configuration, 1 timetable, 1 freeze, no problem\n"
+
+
+def test_all_problems_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE + "    soka: 1\n    slots: x\n")
+    assert main(["maintenance", "check", str(folder)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "maintenance.yaml:12: configurations.sundays.soka: is not known here" in said.err
+    assert said.err.endswith("2 problems.\n")
+
+
+def test_machines_whose_zone_there_is_not_are_told_by_check(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoned = MAINTENANCE.replace("length: 45m", "length: 45m\n      time_zone_from: tags.role")
+    (folder / "maintenance.yaml").write_text(zoned)
+    assert main(["maintenance", "check", str(folder)]) == 2
+    assert "web-1: tags.role: is no time zone" in capsys.readouterr().err
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintenance", "schema"]) == 0
+    assert "configurations" in json.loads(capsys.readouterr().out)["properties"]
