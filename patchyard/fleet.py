@@ -36,7 +36,8 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         with workshop.link(machine) as link:
             seen = operations.assess(workshop.bench(machine, link), "assess", refresh=refresh)
         run.store.save_assessment(run.id, name, BEFORE, seen)
-        status, reason = Status.SUCCEEDED, f"{len(seen.updates)} updates available"
+        count = len(seen.updates)
+        status, reason = Status.SUCCEEDED, f"{count} update{'' if count == 1 else 's'} available"
     except MachineError as error:
         reached = error.code not in NOT_REACHED
         status, reason = (Status.FAILED if reached else Status.UNREACHABLE), str(error)
