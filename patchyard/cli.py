@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from patchyard._windows_check_command import add_windows_check
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.report import RunReport
 from patchyard.domain.scope import Scope, parse
@@ -220,5 +221,6 @@ COMMANDS: tuple[Callable[[Commands], None], ...] = (
     add_runs,
     add_report,
     add_cancel,
+    add_windows_check,
 )
 """Each adds one command. A new command is one more function here."""
