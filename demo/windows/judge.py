@@ -69,7 +69,7 @@ def _undone(staged: Staged, told: MachineReport, before: Told, after: Told) -> I
     if after["services"].get(LEGACY) != "Running":
         yield f"does not run {LEGACY}"
     if staged.kb in before["hidden"]:
-        if after["boots"] != before["boots"]:
+        if after["boots"] != before["boots"] and not before["reboot_pending"]:
             yield "was rebooted for nothing"
     elif told.status != Status.ROLLED_BACK or LEGACY not in told.reason:
         yield f"is {told.status}, not rolled_back because of {LEGACY}: {told.reason}"
