@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATCHYARD_HOME ?= $(CURDIR)/.patchyard
 export PREFECT_HOME ?= $(PATCHYARD_HOME)/prefect
 
-.PHONY: help setup demo demo-down test test-fast test-slow check bench deploy server worker clean
+.PHONY: help setup demo demo-down test test-fast test-slow windows-check check bench deploy server worker clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -16,7 +16,7 @@ setup: .venv/.ready  ## Make the environment from the lock file
 .venv/.ready: requirements.lock pyproject.toml scripts/setup
 	@scripts/setup "$(PYTHON)"
 
-demo: setup $(PREFECT_HOME)  ## Patch a yard of real machines (root), or a simulated one
+demo: setup $(PREFECT_HOME)  ## Patch Linux machines (real ones as root) and simulated Windows machines
 	@PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL=ERROR $(BIN)/python -m demo
 
 $(PREFECT_HOME):
@@ -33,6 +33,12 @@ test-fast: setup  ## Pass the pure tests, in seconds
 
 test-slow: setup  ## Pass the tests that take minutes
 	@scripts/test slow
+
+windows-check: setup  ## Ask a Windows machine all that is only read: HOST=, USER=, PASSWORD=env:NAME
+	@scripts/windows-check HOST="$(HOST)" USER="$(if $(filter command line,$(origin USER)),$(USER))" \
+	  PASSWORD="$(PASSWORD)" AUTH="$(AUTH)" SCHEME="$(SCHEME)" PORT="$(PORT)" CA="$(CA)" \
+	  CERTIFICATE="$(CERTIFICATE)" CERTIFICATE_KEY="$(CERTIFICATE_KEY)" \
+	  PASSPHRASE="$(PASSPHRASE)" KERBEROS_HOSTNAME="$(KERBEROS_HOSTNAME)"
 
 check: setup  ## Style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/pytest -q tests/test_layers.py

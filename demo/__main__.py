@@ -1,21 +1,21 @@
-"""`make demo`: boot a yard of real machines, patch it, and say truthfully what happened."""
+"""`make demo`: patch Linux and Windows machines in one run, and say truthfully what happened."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+import shutil
 import sys
 import textwrap
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from demo.fleet import WINDOWS, Outcome, patch_fleet
 from demo.judge import judge
 from demo.simulated import run_simulated
-from flows.patch import patch
+from demo.windows.yard import WindowsYard
 from flows.server import local_url, stop
-from patchyard.domain.report import RunReport
 from patchyard.errors import PatchyardError
 from patchyard.reporting import render_table
 from tests.yard import box, demo, legacy
@@ -42,8 +42,8 @@ def main() -> int:
     missing = box.probe()
     if missing:
         say(f"No real machines here: {missing}. Patching a simulated yard instead.")
-        return run_simulated(SIMULATED, say, conclude)
-    return run_real()
+        return conclude(run_simulated(SIMULATED, say), "simulated, over real SSH")
+    return conclude(run_real(), "real, in systemd-nspawn")
 
 
 class Progress(logging.Handler):
@@ -55,29 +55,20 @@ class Progress(logging.Handler):
         if "-" in run and len(parts) > 1:
             machine, *what = parts if len(parts) > 2 else ["", *parts]  # noqa: PLR2004 - with one
             told = " ".join(what).removesuffix(" started")
-            say(f"  {datetime.now(UTC):%H:%M:%S}  {machine:8} {textwrap.shorten(told, 80)}")
+            say(f"  {datetime.now(UTC):%H:%M:%S}  {machine:9} {textwrap.shorten(told, 80)}")
 
 
-def run_real() -> int:
-    """Patch the yard of real machines."""
+def run_real() -> Outcome:
+    """Patch the yard of real machines, and the simulated Windows computers with it."""
     say("Booting a yard of real Debian machines (the first time builds their image, ~2 minutes)")
     yard = Yard(HOME, demo.SPECS, groups=demo.GROUPS, owned=False)
     yard.up()
     legacy.install(yard[demo.LEGACY])
     link(yard.folder)
     before = {name: machine.packages() for name, machine in yard.machines.items()}
-    names = ", ".join(yard.machines)
-    say(f"{len(yard.machines)} machines answer: {names}")
-    say("Patching: a canary first, then the rest")
-    report = patch(
-        inventory="inventories/yard",
-        dry_run=False,
-        waves=["1", "rest"],
-        max_failures=1,
-        max_failure_percent=50,
-        slots=4,
-    )
-    return conclude(report, lambda: judge(report, yard, before))
+    say(f"{len(yard.machines)} real Linux machines answer: {', '.join(yard.machines)}")
+    outcome = patch_fleet("inventories/yard", WindowsYard(HOME / WINDOWS), say)
+    return outcome.and_wrong(judge(outcome.report, yard, before))
 
 
 def link(folder: Path) -> None:
@@ -87,26 +78,38 @@ def link(folder: Path) -> None:
         INVENTORY.symlink_to(os.path.relpath(folder, INVENTORY.parent))
 
 
-def conclude(report: RunReport, outcome: Callable[[], list[str]]) -> int:
-    """Show the run, judge whether what was staged came about, and say where to look."""
+def conclude(outcome: Outcome, linux: str) -> int:
+    """Show the run, say whether what was staged came about, and where to look.
+
+    Args:
+        outcome: the run.
+        linux: what the Linux machines are.
+    """
     say("")
-    say(render_table(report))
-    wrong = outcome()
-    for line in wrong:
+    say(render_table(outcome.report))
+    say(f"Linux machines: {linux}. Windows machines: simulated, no code of Microsoft's ran.")
+    say("Asked of the simulated Windows machines themselves:")
+    for line in outcome.seen:
+        say(f"  {line}")
+    for line in outcome.wrong:
         say(f"NOT AS STAGED: {line}")
-    say(f"HTML report:  {report.files['html']}")
+    say(f"HTML report:  {outcome.report.files['html']}")
     ui = local_url().removesuffix("/api")
-    say(f"Prefect UI:   xdg-open {ui}/runs/flow-run/{report.flow_run_id}")
-    if (HOME / "yard.json").exists():
-        say("End the yard: make demo-down")
-    return 1 if wrong else 0
+    say(f"Prefect UI:   xdg-open {ui}/runs/flow-run/{outcome.report.flow_run_id}")
+    say("End the yard: make demo-down")
+    return 1 if outcome.wrong else 0
 
 
 def down() -> int:
     """End the machines of the demo and the Prefect server it started."""
+    ended = [WindowsYard(home / WINDOWS).down() for home in (HOME, SIMULATED)]
     if (HOME / "yard.json").exists():
         Yard.found(HOME).down()
-        say("The machines have ended.")
+        ended.append(True)
+    if SIMULATED.exists():
+        shutil.rmtree(SIMULATED)
+        ended.append(True)
+    say("The machines have ended." if any(ended) else "No machines were up.")
     if INVENTORY.is_symlink():
         INVENTORY.unlink()
     say("The Prefect server has ended." if stop() else "No Prefect server was started here.")

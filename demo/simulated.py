@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flows.patch import patch
+from demo.fleet import WINDOWS, Outcome, patch_fleet
+from demo.windows.yard import WindowsYard
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.testing.simulated import Fault, SimulatedMachine, SimulatedYard
@@ -14,26 +15,16 @@ BROKEN, UNIT = "app-1", "nginx.service"
 NAMES = ("web-1", "web-2", "db-1", "edge-1", BROKEN)
 CHECKS = {"simulated": {"checks": [{"systemd_unit": {"unit": UNIT}}]}}
 
-Conclude = Callable[[RunReport, Callable[[], list[str]]], int]
 
-
-def run_simulated(home: Path, say: Callable[[str], None], conclude: Conclude) -> int:
-    """Patch the simulated yard in `home`. Returns the exit status."""
+def run_simulated(home: Path, say: Callable[[str], None]) -> Outcome:
+    """Patch the simulated yard in `home`."""
     yard = SimulatedYard(home, [_machine(n, name) for n, name in enumerate(NAMES)], groups=CHECKS)
     with yard:
         yard.cause(BROKEN, Fault.BREAKS_SERVICE, UNIT)
         before = {name: yard.packages(name) for name in NAMES}
-        say(f"{len(NAMES)} simulated machines answer: {', '.join(NAMES)}")
-        say("Patching: a canary first, then the rest")
-        report = patch(
-            inventory=str(yard.inventory),
-            dry_run=False,
-            waves=["1", "rest"],
-            max_failures=1,
-            max_failure_percent=50,
-            slots=4,
-        )
-        return conclude(report, lambda: _judge(report, yard, before))
+        say(f"{len(NAMES)} simulated Linux machines answer: {', '.join(NAMES)}")
+        outcome = patch_fleet(str(yard.inventory), WindowsYard(home / WINDOWS), say)
+        return outcome.and_wrong(_judge(outcome.report, yard, before))
 
 
 def _machine(number: int, name: str) -> SimulatedMachine:
@@ -49,6 +40,8 @@ def _judge(
     """Return what is not as staged, read from the simulated machines' own state."""
     wrong = [f"a stand-in tool was asked what it does not know: {call}" for call in yard.refused()]
     for told in report.machines:
+        if told.name not in before:
+            continue
         packages = yard.packages(told.name)
         if told.name == BROKEN:
             if told.status != Status.ROLLED_BACK or UNIT not in told.reason:

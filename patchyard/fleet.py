@@ -35,7 +35,8 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         workshop = run.workshop()
         with workshop.link(machine) as link:
             seen = operations.assess(workshop.bench(machine, link), "assess", refresh=refresh)
-        status, reason = Status.SUCCEEDED, f"{len(seen.updates)} updates available"
+        count = len(seen.updates)
+        status, reason = Status.SUCCEEDED, f"{count} update{'' if count == 1 else 's'} available"
         run.store.end_assessment(run.id, name, BEFORE, seen, reason, run.clock())
     except MachineError as error:
         reached = error.code not in NOT_REACHED

@@ -9,7 +9,7 @@ from patchyard.domain.drift import DriftKind, drift
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting, allowed, choose_path
-from patchyard.domain.plan import MachinePlan, Plan
+from patchyard.domain.plan import LeftOut, MachinePlan, Plan
 from patchyard.domain.planning import make_plan
 from patchyard.domain.rollout import Budget, Limits, Member, Rollout
 from patchyard.domain.scope import parse
@@ -107,7 +107,7 @@ def _nothing_to_do(
         because = "; ".join(seen.incomplete_because)
         return Status.COMPLETED_WITH_WARNINGS, f"whether updates are missing is unknown: {because}"
     left = [item for item in part.left_out if item.classification in classifications]
-    named = ", ".join(f"{item.name} ({item.why})" for item in left[:5])
+    named = ", ".join(f"{item.name} ({_why(item)})" for item in left[:5])
     return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
 
 
@@ -155,6 +155,10 @@ class RecordedRollout:
             forgiven=self._forgiven,
             absent=self._absent,
         )
+
+
+def _why(item: LeftOut) -> str:
+    return f"{item.why}: {item.detail}" if item.detail else str(item.why)
 
 
 def _member(run: Run, name: str, wave: int) -> Member:

@@ -120,8 +120,15 @@ def duration(took: timedelta | None) -> str:
 def version_change(update: UpdateReport) -> str:
     """Say where an update stands against the plan, where its versions alone do not tell."""
     if update.planned and update.planned != update.after:
-        return f"planned {update.planned}"
+        return f"planned {version(update, update.planned)}"
     return ""
+
+
+def version(update: UpdateReport, written: str) -> str:
+    """Write a version of an update, or a dash where there is none."""
+    if not written:
+        return "\N{EN DASH}"
+    return f"revision {written}" if update.title else written
 
 
 def missing(machine: MachineReport) -> dict[InstallationState, tuple[UpdateReport, ...]]:

@@ -59,7 +59,7 @@ CSV_COLUMNS = (
     *("run_id", "machine", "address", "platform", "os", "wave", "status", "reason", "path"),
     *("reboot", "undo", "compliance_before", "compliance_after"),
     *("update", "architecture", "classification", "severity", "before", "planned", "after"),
-    *("state", "detail"),
+    *("state", "detail", "title"),
 )
 
 
@@ -190,7 +190,7 @@ _SHOWN = {
     name: getattr(report_view, name)
     for name in (
         *("tone", "state_tone", "reboot_tone", "check_tone", "judged", "missing"),
-        *("moment", "duration", "version_change", "timeline"),
+        *("moment", "duration", "version", "version_change", "timeline"),
     )
 }
 

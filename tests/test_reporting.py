@@ -74,6 +74,7 @@ def hostile_report(text: str) -> RunReport:
         severity=text,
         state=InstallationState.FAILED,
         detail=text,
+        title=text,
     )
     left_out = LeftOut(
         name=text,
@@ -147,6 +148,19 @@ class TestHtml:
         text = render_html(sample_report())
         assert not re.search(r"\b(src|srcset|action)=|@import|url\(|https?:|<link", text)
         assert "default-src 'none'" in text
+
+    def test_an_update_with_a_title_is_told_by_it_and_its_versions_are_revisions(self) -> None:
+        update = UpdateReport(
+            name="KB5120229", architecture="2e0b7a5c", before="", planned="200", after="200",
+            classification=Classification.SECURITY, state=InstallationState.INSTALLED,
+            title="2026-08 Security Update",
+        )  # fmt: skip
+        run = sample_report()
+        machine = run.machines[0].model_copy(update={"updates": (update,)})
+        text = render_html(run.model_copy(update={"machines": (machine,)}))
+        assert "KB5120229 <small>2026-08 Security Update</small>" in text
+        assert ">revision 200</td>" in text
+        assert "2e0b7a5c" not in text
 
     def test_the_policy_lets_only_its_own_script_run(self) -> None:
         text = render_html(sample_report())

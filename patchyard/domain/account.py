@@ -23,6 +23,7 @@ from patchyard.domain.path import PathKind, choose_path, reboot_need
 from patchyard.domain.plan import MachinePlan, PlannedUpdate, WhyNot
 from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.report import MachineReport, StepReport, UpdateReport
+from patchyard.domain.restore import RestorePoint
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.domain.value import Known
 
@@ -115,6 +116,7 @@ def _update(
         classification=update.classification,
         severity=update.severity,
         state=_installation(update, run, status, seen),
+        title=update.title,
     )
 
 
@@ -174,7 +176,7 @@ def _reboot_result(step: Step) -> RebootStatus:
 def _undo(run: MachineRun, status: Status) -> str:
     """Tell what is known of the way back."""
     if status == Status.ROLLED_BACK:
-        return "done: exactly the earlier versions are back"
+        return "done: earlier versions are back"
     if any(isinstance(step.action, Undo) for step in run.steps):
         return "begun, and not proven to be whole"
     kept = next((s for s in run.steps if isinstance(s.action, Keep)), None)
@@ -182,10 +184,27 @@ def _undo(run: MachineRun, status: Status) -> str:
         return "not prepared" if run.plan.updates else ""
     if kept.result is None or kept.result.restore_point is None:
         return "not possible: no restore point"
-    missing = kept.result.restore_point.missing
-    if missing:
-        return f"not possible: {', '.join(item.key for item in missing)} could not be kept"
-    return f"possible: {len(kept.result.restore_point.kept)} packages kept on the machine"
+    removes = isinstance(kept.action, Keep) and not kept.action.packages
+    return (_removal if removes else _keeping)(kept.result.restore_point)
+
+
+def _keeping(point: RestorePoint) -> str:
+    """Tell a way back by earlier versions that are kept."""
+    if point.missing:
+        return f"not possible: {', '.join(item.key for item in point.missing)} could not be kept"
+    return f"possible: {_counted(len(point.kept), 'package')} kept"
+
+
+def _removal(point: RestorePoint) -> str:
+    """Tell a way back by removing what has come, where nothing is kept."""
+    if point.missing:
+        told = ", ".join(f"{item.key.partition(':')[0]} ({item.problem})" for item in point.missing)
+        return f"not possible: {told}"
+    return f"possible: by removing {_counted(len(point.kept), 'update')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _checks(run: MachineRun) -> tuple[Difference, ...]:
@@ -233,10 +252,15 @@ def _step(step: Step) -> StepReport:
 def _title(action: Action) -> str:
     title = _TITLES[type(action)]
     match action:
+        case Keep(packages=()):
+            return f"Prepare the way back ({_counted(len(action.coming), 'update')})"
         case Keep():
-            return f"{title} ({len(action.packages) or len(action.coming)} packages)"
-        case Install() | Undo():
-            return f"{title} ({len(action.packages)} packages)"
+            return f"{title} ({_counted(len(action.packages), 'package')})"
+        case Install():
+            return f"{title} ({_counted(len(action.packages), 'package')})"
+        case Undo():
+            count = len(action.packages) or len(action.remove)
+            return f"{title} ({_counted(count, 'package')})"
         case RestartServices():
             return f"{title}: {', '.join(action.services)}"
         case _:

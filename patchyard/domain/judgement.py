@@ -43,7 +43,8 @@ def judge(
     if warnings:
         return Finish(status=Status.COMPLETED_WITH_WARNINGS, reason="; ".join(warnings))
     count = len(run.plan.updates)
-    reason = f"{count} updates installed, checks hold" if count else "nothing to install"
+    updates = f"{count} update{'' if count == 1 else 's'}"
+    reason = f"{updates} installed, checks hold" if count else "nothing to install"
     return Finish(status=Status.SUCCEEDED, reason=reason)
 
 

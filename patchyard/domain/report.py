@@ -17,7 +17,10 @@ _OWED = frozenset({RebootStatus.REQUIRED, RebootStatus.FAILED})
 
 
 class UpdateReport(Value):
-    """One update on one machine: what was wanted, what is there now."""
+    """One update on one machine: what was wanted, what is there now.
+
+    One with a title is told by it, and its versions are revisions, which say little by themselves.
+    """
 
     name: str
     architecture: str
@@ -28,6 +31,7 @@ class UpdateReport(Value):
     severity: str = ""
     state: InstallationState
     detail: str = ""
+    title: str = ""
 
 
 class StepReport(Value):

@@ -37,10 +37,12 @@ def _lead(report: RunReport) -> str:
     if not any(machine.planned for machine in report.machines):
         return _nothing(report)
     idle = [machine for machine in report.machines if _idle(machine, report)]
-    done = [m for m in report.machines if m.status.good and m not in idle]
+    held = [m for m in report.machines if m not in idle and _held_back(m, report)]
+    done = [m for m in report.machines if m.status.good and m not in idle + held]
     word = _DONE.get(report.kind, "done")
     parts = [f"nothing to do on {_machines(len(idle))}"] if idle else []
-    if done or not idle:
+    parts += [f"nothing installable on {_machines(len(held))} ({_names(held)})"] if held else []
+    if done or not idle + held:
         parts.append(f"{_of(len(done), len(report.machines))} {word}{_warned(done)}")
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:]
 
@@ -49,6 +51,12 @@ def _idle(machine: MachineReport, report: RunReport) -> bool:
     """True where a patch run proved that a machine has all it should have, and did nothing."""
     proven = machine.compliance_after == Compliance.COMPLIANT
     return report.kind == "patch" and machine.wave is None and proven and not machine.planned
+
+
+def _held_back(machine: MachineReport, report: RunReport) -> bool:
+    """True where nothing was done, although something is missing or may be."""
+    nothing = machine.wave is None and not machine.planned
+    return report.kind == "patch" and nothing and machine.status.good
 
 
 def _would(report: RunReport) -> str:

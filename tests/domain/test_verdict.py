@@ -27,7 +27,14 @@ def machine(status: Status = Status.SUCCEEDED, **fields: object) -> MachineRepor
     return made.model_copy(update=fields)
 
 
-IDLE = machine(updates=())
+IDLE = machine(updates=(), wave=None)
+LACKING = machine(
+    Status.COMPLETED_WITH_WARNINGS,
+    name="lacking-01",
+    updates=(),
+    wave=None,
+    compliance_after=Compliance.MISSING,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,13 @@ IDLE = machine(updates=())
         (
             report(machine(), machine(Status.COMPLETED_WITH_WARNINGS)),
             "2 of 2 machines are patched, 1 with warnings (completedwithwarnings-01).",
+        ),
+        (
+            report(machine(), LACKING, IDLE),
+            (
+                "Nothing to do on 1 machine; nothing installable on 1 machine (lacking-01); "
+                "1 of 3 machines is patched."
+            ),
         ),
         (
             report(*[machine(Status.FAILED, name=f"n{i}") for i in range(5)]),

@@ -152,3 +152,17 @@ def test_it_is_not_started_twice() -> None:
     run(host, text + "[void]$task.Run($null); Start-Sleep -Seconds 3; [void]$task.Run($null)")
     settled(host)
     assert host.files.read("C:\\count") == b"x"
+
+
+def test_a_folder_goes_only_while_it_holds_no_task() -> None:
+    host = computer()
+    connect = "$service = New-Object -ComObject Schedule.Service; $service.Connect()\n"
+    made = "[void]$service.GetFolder('\\').CreateFolder('Mine')\n"
+    filled = register("exit 0").replace("GetFolder('\\')", "GetFolder('\\Mine')")
+    gone = "$service.GetFolder('\\').DeleteFolder('Mine', 0)"
+    said = run(host, f"{connect}{made}{filled}\n{gone}")
+    assert said.code == 1
+    assert "0x80070091" in said.err
+    run(host, f"{connect}$service.GetFolder('\\Mine').DeleteTask('t1', 0); {gone}")
+    assert host.tasks.folders == {"\\"}
+    assert run(host, f"{connect}{gone}").code == 1

@@ -162,7 +162,7 @@ def remove_package(inside: Inside, name: str) -> int:
         return UNKNOWN_PACKAGE
     if package.permanent or computer.store.reset_base:
         return CANNOT_UNINSTALL
-    inside.sleep(180)
+    inside.sleep(computer.updates.removing_seconds)
     computer.store.remove(package, at_once=False)
     _mark_removal(inside, package)
     return REBOOT_REQUIRED

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CREATE, UPDATE, CREATE_OR_UPDATE = 2, 4, 6
 SERVICE_ACCOUNT = 5
 NOT_CONNECTED = 0x8004130B
+NOT_EMPTY = 0x80070091
 EXISTS = 0x800700B7
 NEVER = datetime(1999, 11, 30)  # noqa: DTZ001 - what the scheduler shows for never
 TASK_EXEC = 0
@@ -239,6 +240,17 @@ class Folder(ComObject):
             raise ComError(EXISTS)
         self.inside.computer.tasks.folders.add(path.lower())
         return Folder(self.inside, path)
+
+    @net.method("DeleteFolder")
+    def _delete_folder(self, _rt: Value, name: Value, _flags: Value) -> Value:
+        tasks, path = self.inside.computer.tasks, self.below(name).lower()
+        if path not in tasks.folders:
+            raise ComError(NOT_FOUND)
+        held = [*tasks.folders, *(task.path.lower() for task in list(tasks.by_path.values()))]
+        if any(each.startswith(f"{path}\\") for each in held):
+            raise ComError(NOT_EMPTY)
+        tasks.folders.discard(path)
+        return NOTHING
 
     @net.method("GetTask")
     def _get_task(self, _rt: Value, name: Value) -> Value:

@@ -131,6 +131,8 @@ class WindowsUpdate:
         self.microsoft_update = False
         """Whether the service Microsoft Update was added."""
         self.searching_seconds = 12.0
+        self.removing_seconds = 180.0
+        """How long DISM takes to remove one package."""
         self.cached: set[str] = set()
         """What the last search at the source has found: a search offline finds no more."""
         self.still_offered_while_pending = False
