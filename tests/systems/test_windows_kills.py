@@ -40,7 +40,7 @@ VERDICTS = {
 LEAST = 200
 """Kills that there must be at least, of all kinds together."""
 
-WORKERS = 3
+WORKERS = 8
 """Processes that make runs at the same time; each waits now and then for its computer."""
 
 POINTS = {"before it is recorded", "recorded", "done"}
