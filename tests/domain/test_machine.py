@@ -241,7 +241,7 @@ def test_success_is_every_planned_version_in_the_last_look_and_checks_that_hold(
     story: Story,
 ) -> None:
     if story.finish.status.good:
-        assert story.actions[-1].key == "verdict"
+        assert story.actions[-1].key.partition("-again-")[0] == "verdict"
         assert still_to_install(story.run.plan, story.last_look.packages) == ()
         assert story.last_look.packages == story.machine.packages
         verified = story.result("verify")
@@ -326,7 +326,9 @@ def test_a_lock_is_waited_for_as_long_as_the_policy_says(story: Story) -> None:
     looks = [step for step in story.run.steps if step.action.key.startswith("preflight-")]
     found = [s for s in looks if held(story, s)]
     if not found:
-        assert story.waits == []
+        # Only a look that is repeated waits then, once each.
+        again = [step for step in story.run.steps if "-again-" in step.action.key]
+        assert len(story.waits) == len(again)
         return
     limit = timedelta(seconds=story.run.policy.lock_seconds)
     spent = ended(found[-1]) - found[0].started_at
