@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from patchyard.errors import Unreachable
+from patchyard.errors import AuthenticationFailed, Unreachable
 from patchyard.transports.base import Completed, Parameters, Transport
 
 FIRST_PAUSE = 0.5
@@ -31,11 +31,15 @@ def pauses(spread: Callable[[], float] = random.random) -> Callable[[], float]:
 
 
 class Link:
-    """One machine's link. It connects lazily, and with fresh sockets after it was lost."""
+    """One machine's link. It connects lazily, and with fresh sockets after it was lost.
+
+    A refused log-in is remembered: no later question offers the same credentials again.
+    """
 
     def __init__(self, connect: Callable[[], Transport]) -> None:
         self._connect = connect
         self._transport: Transport | None = None
+        self._refused: AuthenticationFailed | None = None
 
     def open(self) -> None:
         """Connect now, unless that is done.
@@ -43,8 +47,14 @@ class Link:
         Raises:
             MachineError: no connection; nothing was asked of the machine.
         """
+        if self._refused is not None:
+            raise self._refused
         if self._transport is None:
-            self._transport = self._connect()
+            try:
+                self._transport = self._connect()
+            except AuthenticationFailed as error:
+                self._refused = error
+                raise
 
     def run(
         self, script: str, /, *, timeout: timedelta, parameters: Parameters | None = None
@@ -58,6 +68,9 @@ class Link:
         assert self._transport is not None  # noqa: S101 - open() has set it
         try:
             return self._transport.run(script, timeout=timeout, parameters=parameters)
+        except AuthenticationFailed as error:
+            self._refused = error
+            raise
         except Unreachable:
             self.close()
             raise
@@ -88,6 +101,14 @@ class Link:
                 if clock() + timedelta(seconds=wait) >= deadline:
                     raise
             sleep(wait)
+
+    def renew(self) -> None:
+        """Close the link and forget a refusal: the machine was rebooted since it accepted us.
+
+        Who calls this bounds how often: each time is one more try with the same credentials.
+        """
+        self.close()
+        self._refused = None
 
     def close(self) -> None:
         """Close the link at once. The next question opens it anew."""

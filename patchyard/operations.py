@@ -229,8 +229,9 @@ def _probe(bench: Bench, detail: str, refusals: Refusals) -> tuple[str, str]:
     except Unreachable as error:
         return "", str(error)
     except AuthenticationFailed as error:
-        bench.link.close()
-        return "", refusals.note(error)
+        told = refusals.note(error)
+        bench.link.renew()
+        return "", told
 
 
 def _boot_id(bench: Bench) -> str:

@@ -95,6 +95,11 @@ class Client:
         self._ticket = 0
         self._refused: MachineError | None = None
 
+    @property
+    def refused(self) -> MachineError | None:
+        """Why credentials were refused, ours or the machine's; or that the link was closed."""
+        return self._refused
+
     def log_in(self) -> None:
         """Connect, log in, and make sure that it is WinRM that answers.
 

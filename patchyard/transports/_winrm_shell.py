@@ -65,7 +65,8 @@ def run(client: Client, order: Order, seconds: float) -> Completed:
         if isinstance(trouble.error, TimedOut) and time.monotonic() >= until:
             late = f"{client.endpoint.label}: no answer within {seconds:g} s"
             raise TimedOut(late) from trouble
-        raise trouble.error from trouble
+        # Cleaning up on a new connection may have found out more than the call that was lost.
+        raise client.refused or trouble.error from trouble
 
 
 def _until_begun(client: Client, order: Order, until: float) -> Completed:

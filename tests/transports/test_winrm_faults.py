@@ -440,6 +440,23 @@ def test_a_link_that_is_cut_while_a_script_is_waited_for_is_lost(
     assert yard.server.shells_open == 0
 
 
+def test_a_link_that_is_cut_when_the_password_is_another_is_refused_once(
+    yard: Yard, link: WinrmTransport
+) -> None:
+    """Cleaning up would log in anew, and so would the next question after it."""
+
+    def cut(_call: Call) -> None:
+        yard.server.change_password("Administrator", "Another1!")
+        threading.Timer(0.2, yard.server.drop).start()
+
+    yard.powershell.answer = cut
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed, match="was refused"):
+            run(link)
+    assert yard.server.counts.refused == 1
+    yard.server.counts.refused = 0  # as it had to be
+
+
 def test_a_log_in_that_broke_half_way_is_made_anew_and_nothing_goes_in_the_clear(
     yard: Yard, link: WinrmTransport
 ) -> None:
