@@ -36,13 +36,13 @@ from patchyard.runs import Run
 LOG_LINES = 2000
 """Log lines a run may send to the server, which spends some 2 ms on each. All are in its folder."""
 
-STEP_LINES = 400
+STEP_LINES = 300
 """Lines after which single steps of machines are no more sent, so that verdicts still are."""
 
 EVENTS = 100
 """Events a run may send. They share one queue with the states of task runs."""
 
-PROGRESS_SECONDS = 2.0
+PROGRESS_SECONDS = 5.0
 """Time between two updates of the progress artifact, which cost 25 ms each."""
 
 

@@ -21,7 +21,7 @@ SERVICE_CONTROL = "Service Control Manager"
 
 @pytest.fixture
 def computer() -> SimulatedComputer:
-    return SimulatedComputer(factor=60.0)
+    return SimulatedComputer(factor=1.0, leaps=True)
 
 
 def spec(kind: str, **options: Any) -> CheckSpec:

@@ -162,6 +162,7 @@ CHANGES: dict[type[BaseModel], dict[str, Any]] = {
         "alone": True,
         "hotpatch": "",
         "build": "b",
+        "severity": "Critical",
     },
     LeftOut: {
         "name": "B",

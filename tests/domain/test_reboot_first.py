@@ -238,4 +238,4 @@ class TestWhatMovesByItself:
         nature = Nature(ruins=frozenset({"install-0-0"}))
         story = run(self.scanned(nature, after={LCU: "KB8:never"}), update(LCU))
         assert [a for a in story.actions if isinstance(a, Undo)] == []
-        assert "nothing was changed by this run" in story.finish.reason
+        assert "no update was installed by this run" in story.finish.reason

@@ -22,7 +22,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.selection import Selection
 from patchyard.domain.updates import Assessment
 from patchyard.errors import Unreachable
-from patchyard.fleet import BEFORE, work_on
+from patchyard.fleet import work_on
 from patchyard.runs import Run
 from patchyard.store import StepRecord, Store, open_store
 from patchyard.transports import open_transport
@@ -82,14 +82,21 @@ class Watched(Store):
         self.points.at("recorded")
         return begun
 
-    def save_assessment(
-        self, run_id: str, machine: str, phase: str, assessment: Assessment
+    def end_look(
+        self,
+        run_id: str,
+        machine: str,
+        seq: int,
+        key: str,
+        assessment: Assessment,
+        *,
+        result: Mapping[str, Any],
+        at: datetime,
     ) -> None:
-        if phase != BEFORE:
-            self.points.at("done")
-        super().save_assessment(run_id, machine, phase, assessment)
-        if phase != BEFORE:
-            self.points.at("seen and kept")
+        self.points.at("done")
+        super().end_look(run_id, machine, seq, key, assessment, result=result, at=at)
+        self.points.at("seen and kept")
+        self.points.step = ""
 
     def finish_step(
         self, run_id: str, machine: str, seq: int, result: Mapping[str, Any], at: datetime

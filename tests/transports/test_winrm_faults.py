@@ -30,6 +30,9 @@ from patchyard.transports.winrm import WinrmTransport
 from tests.testing.winrm.powershell import Call
 from tests.transports.winrm_yard import Yard, collect_sockets, silent
 
+# The standard library forgets a socket whose other end hangs up before the TLS handshake.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
 SOON = timedelta(seconds=20)
 PIECE = 600
 LONG = random.Random(1).randbytes(850).hex()
