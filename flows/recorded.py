@@ -19,6 +19,7 @@ from flows.server import recording_server
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
+from patchyard.openings import TAKEN
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -74,6 +75,15 @@ def state_of(report: RunReport) -> State[RunReport]:
     if report.status in GOOD:
         return Completed(name=str(report.status), message=verdict(report), data=report)
     return Failed(message=verdict(report), data=report)
+
+
+def closed_state(report: RunReport, word: str) -> State[RunReport]:
+    """Return the state of a run that was not let into its window, named after why.
+
+    Where another run has the window all is well; where the window was missed a person must know.
+    """
+    make = Completed if word == TAKEN else Failed
+    return make(name=word, message=verdict(report), data=report)
 
 
 def flow_run_id() -> str:
