@@ -16,10 +16,10 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.server import recording_server
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
-from patchyard.openings import TAKEN
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -80,9 +80,10 @@ def state_of(report: RunReport) -> State[RunReport]:
 def closed_state(report: RunReport, word: str) -> State[RunReport]:
     """Return the state of a run that was not let into its window, named after why.
 
-    Where another run has the window all is well; where the window was missed a person must know.
+    Where another run has the window, or it was closed by a person, all is well; where it was
+    missed a person must know.
     """
-    make = Completed if word == TAKEN else Failed
+    make = Failed if word == EXCEEDED else Completed
     return make(name=word, message=verdict(report), data=report)
 
 

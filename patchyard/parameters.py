@@ -179,8 +179,36 @@ class ResumeParameters(BaseModel):
     )
 
 
+class DispatchParameters(BaseModel):
+    """Look ahead, and book a run for every maintenance window at its exact time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    inventory: str = _field(
+        "",
+        0,
+        "Inventory",
+        "Folder or name; every one below inventories/ that has maintenance files where empty.",
+    )
+    ahead_hours: float = _field(
+        48,
+        1,
+        "Look ahead",
+        "Hours in which windows get their runs before they begin.",
+        gt=0,
+        le=720,
+    )
+    dry_run: bool = _field(
+        True, 2, "Dry run", "The runs that are booked assess and plan only while this is on."
+    )
+    deployment: Name = _field(
+        "patch/window", 3, "Deployment", "Deployment of the patch flow that carries the runs out."
+    )
+
+
 __all__ = [
     "AssessParameters",
+    "DispatchParameters",
     "Parameters",
     "PatchParameters",
     "ResumeParameters",
