@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events import emit_event
 
 from flows.booked import Desk
-from flows.server import recording_server
+from flows.recorded import ServedFlow
 from patchyard.booking import Booking, bookings
 from patchyard.domain import dispatching
 from patchyard.domain.dispatching import Booked
@@ -33,8 +33,7 @@ class Dispatched(Value):
     missed: tuple[str, ...] = ()
 
 
-@flow(name="dispatch", flow_run_name="dispatch {parameters.inventory}", persist_result=False)
-def dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatched:  # noqa: B008 - frozen
+def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatched:  # noqa: B008 - frozen
     """Book a run for every window that begins soon, and withdraw what is no longer right.
 
     Args:
@@ -42,11 +41,10 @@ def dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatche
     """
     references = [parameters.inventory] if parameters.inventory else maintained_inventories()
     with (
-        recording_server(),
         get_client(sync_client=True) as client,
         open_store(settings().database_url) as store,
     ):
-        each = [_dispatch(client, store, reference, parameters) for reference in references]
+        each = [_dispatch_one(client, store, reference, parameters) for reference in references]
     done = Dispatched(
         booked=tuple(key for one in each for key in one.booked),
         withdrawn=tuple(key for one in each for key in one.withdrawn),
@@ -61,7 +59,15 @@ def dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatche
     return done
 
 
-def _dispatch(
+dispatch = ServedFlow(
+    _dispatch,
+    name="dispatch",
+    flow_run_name="dispatch {parameters.inventory}",
+    persist_result=False,
+)
+
+
+def _dispatch_one(
     client: SyncPrefectClient, store: Store, reference: str, parameters: DispatchParameters
 ) -> Dispatched:
     now, ahead = clock(), timedelta(hours=parameters.ahead_hours)

@@ -57,6 +57,20 @@ class RecordedFlow(Flow[Any, Any], Generic[P]):
         return model
 
 
+class ServedFlow(Flow[Any, Any]):
+    """A flow over one parameters model with an answer of its own, always recorded.
+
+    From Python its fields may be given as keywords, as with a `RecordedFlow`.
+    """
+
+    def __call__(self, *args: Any, **fields: Any) -> Any:
+        """Run the flow where a server records it, and return its answer."""
+        whole = args[0] if args else fields.pop("parameters", None)
+        model: type[BaseModel] = get_type_hints(self.fn)["parameters"]
+        with recording_server():
+            return super().__call__(whole if whole is not None else model(**fields))
+
+
 def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:
     """Make a function over one parameters model a recorded flow."""
 
