@@ -30,6 +30,7 @@ from tests.flows.windows import (
     inventory_of,
     minute,
     now,
+    paused,
     wait_for_question,
     write_maintenance,
 )
@@ -154,3 +155,41 @@ def test_a_window_is_dispatched_approved_and_patched_and_its_reboot_goes_to_the_
         began = [step.started_at for step in told.steps]
         assert second <= min(began)
         assert max(began) < second + 2 * MINUTE
+
+
+def test_a_run_that_waits_for_a_person_outlives_its_worker(
+    tmp_path: Path, worker: Worker, api: Api
+) -> None:
+    machine = SimulatedMachine("box-1", "127.67.0.2", ("simulated",))
+    with (
+        SimulatedYard(tmp_path / "yard", [machine], groups=GROUPS) as yard,
+        open_store(settings().database_url) as store,
+    ):
+        start = minute(now())
+        folder = inventory_of(yard)
+        write_maintenance(folder, start, "5h")
+        key = f"web@{start:%Y-%m-%d}"
+        window = {"key": key, "start": f"{start}", "end": f"{start + timedelta(hours=5)}"}
+        given = {"inventory": str(folder), "dry_run": False, "approval": "run", "window": window}
+        first = api.run("patch/window", given)
+        assert wait_for_question(api, 150)[0] == first
+        before = yard.packages("box-1")
+
+        worker.stop()
+        # The dead run is Paused for ever; whoever answers it reaches nobody.
+        api.cancel(first)
+        worker.start()
+        resume = api.run("resume/fleet", {})
+        api.until(lambda: any(r["id"] != first for r in paused(api)), 150)
+        asked = [r["id"] for r in paused(api) if r["id"] != first]
+        assert yard.packages("box-1") == before
+        _, shown = wait_for_question(api)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, asked[0], decision="approve", approver="Ada", plan=plan)
+        assert api.wait_final(resume)["name"] == "Completed", worker.log()
+        (claim, _) = store.window_claims(folder.name, [key])
+        report = RunReport.model_validate(store.report(claim.run_id))
+        assert report.status == Status.SUCCEEDED
+        assert report.resumed
+        assert [each.approver for each in report.approvals] == ["Ada"]
+        assert yard.packages("box-1") != before
