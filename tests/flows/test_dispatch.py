@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from flows.booked import Desk
 from flows.dispatch import Dispatched, dispatch
 from patchyard.settings import settings
 from patchyard.store import WindowClaim, open_store
@@ -73,6 +74,19 @@ def test_windows_are_booked_at_their_exact_time_and_a_second_dispatch_does_nothi
     assert given["window"]["key"] == key(start)
     assert (given["approval"], given["approvers"], given["dry_run"]) == ("run", ["Ada"], False)
     assert states(api, inventory) == [(key(at), "Scheduled") for at in (start, start + DAY)]
+
+
+def test_a_dispatcher_that_does_not_see_what_another_has_just_booked_books_nothing_twice(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_maintenance(inventory, minute(now()) + timedelta(hours=5), "3h")
+    dispatched(inventory)
+    there = {run["id"] for run in runs_of(api, inventory)}
+    monkeypatch.setattr(Desk, "look", lambda *_: {})
+
+    assert len(dispatched(inventory).booked) == 2
+
+    assert {run["id"] for run in runs_of(api, inventory)} == there
 
 
 def test_what_moved_is_withdrawn_and_booked_at_its_new_time_and_back_again(

@@ -33,8 +33,9 @@ LONG, SHORT = timedelta(hours=6), timedelta(minutes=30)
 
 
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[SimulatedYard]:
-    """Two simulated machines."""
+def yard(tmp_path: Path, prefect_server: str) -> Iterator[SimulatedYard]:
+    """Two simulated machines, and the server that records what is done to them."""
+    assert prefect_server
     with SimulatedYard(tmp_path / "yard", machines(2), groups=GROUPS) as yard:
         yield yard
 
