@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from prefect.client.schemas.objects import State
 
-from flows.recorded import flow_run_id, recorded_flow, state_of
+from flows.recorded import closed_state, flow_run_id, recorded_flow, state_of
 from flows.rollout import assess_all, roll_out
 from flows.window import Window
-from patchyard.account import close, report_of
+from patchyard.account import close, closed_report, report_of
 from patchyard.domain.report import RunReport
+from patchyard.openings import enter
 from patchyard.parameters import PatchParameters
 from patchyard.planner import drift_of, plan_of, plan_run
 from patchyard.runs import begin
@@ -34,6 +35,9 @@ def patch(parameters: PatchParameters) -> State[RunReport]:
         ) as run,
         Window(run) as window,
     ):
+        closed = enter(run)
+        if closed is not None:
+            return closed_state(close(run, window.publish(closed_report(run, closed))), closed.word)
         plan = plan_of(run)
         if plan is None:
             assess_all(run, window, refresh=True)

@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.server import recording_server
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
@@ -56,6 +57,20 @@ class RecordedFlow(Flow[Any, Any], Generic[P]):
         return model
 
 
+class ServedFlow(Flow[Any, Any]):
+    """A flow over one parameters model with an answer of its own, always recorded.
+
+    From Python its fields may be given as keywords, as with a `RecordedFlow`.
+    """
+
+    def __call__(self, *args: Any, **fields: Any) -> Any:
+        """Run the flow where a server records it, and return its answer."""
+        whole = args[0] if args else fields.pop("parameters", None)
+        model: type[BaseModel] = get_type_hints(self.fn)["parameters"]
+        with recording_server():
+            return super().__call__(whole if whole is not None else model(**fields))
+
+
 def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:
     """Make a function over one parameters model a recorded flow."""
 
@@ -74,6 +89,16 @@ def state_of(report: RunReport) -> State[RunReport]:
     if report.status in GOOD:
         return Completed(name=str(report.status), message=verdict(report), data=report)
     return Failed(message=verdict(report), data=report)
+
+
+def closed_state(report: RunReport, word: str) -> State[RunReport]:
+    """Return the state of a run that was not let into its window, named after why.
+
+    Where another run has the window, or it was closed by a person, all is well; where it was
+    missed a person must know.
+    """
+    make = Failed if word == EXCEEDED else Completed
+    return make(name=word, message=verdict(report), data=report)
 
 
 def flow_run_id() -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
+from flows.approval import ask_approval
 from flows.crew import Crew
 from flows.window import Window
 from patchyard.domain.plan import Plan
-from patchyard.domain.rollout import Done, Halt, Start, WaitForMachines, WaitUntil, next_step
+from patchyard.domain.rollout import (
+    AskApproval,
+    Done,
+    Halt,
+    Start,
+    WaitForMachines,
+    WaitUntil,
+    next_step,
+)
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import RecordedRollout, interrupted, mark_started, select_machines
 from patchyard.runs import Run
@@ -53,6 +62,11 @@ def roll_out(
                     crew.start(step.machines)
                 case WaitUntil() | WaitForMachines():
                     run.pause(TURN)
+                case AskApproval():
+                    by = getattr(parameters, "approvers", [])
+                    if refused := ask_approval(run, window, plan, step.wave, by):
+                        return refused
+                    rollout = RecordedRollout(run, plan, parameters)
                 case Halt() if interrupted(run):
                     run.pause(TURN)
                 case Halt():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
+from patchyard.approving import answers_of, narrowed_away
 from patchyard.domain.account import account
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
@@ -15,6 +17,7 @@ from patchyard.domain.updates import Assessment, Classification, Compliance, com
 from patchyard.domain.verdict import verdict
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
+from patchyard.openings import Closed
 from patchyard.runs import Run
 from patchyard.store import MachineRecord
 
@@ -31,8 +34,9 @@ def report_of(
     records = {record.machine: record for record in run.store.machines(run.id)}
     seen = run.store.assessments(run.id, BEFORE)
     dry_run = bool(run.record.parameters.get("dry_run", False))
+    away = narrowed_away(run, plan) if plan else {}
     machines = tuple(
-        _machine(run, record, plan, seen.get(name), dry_run=dry_run)
+        _machine(run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, ""))
         for name, record in records.items()
     )
     waves = plan.waves if plan else ()
@@ -58,8 +62,34 @@ def report_of(
         waves=waves,
         not_reached=not_reached,
         drift=drift,
+        window=_window(run),
+        approvals=answers_of(run),
         machines=machines,
     )
+
+
+def closed_report(run: Run, closed: Closed) -> RunReport:
+    """Return the report of a run that was not let into its window: nothing was done."""
+    return RunReport(
+        run_id=run.id,
+        flow_run_id=run.record.flow_run_id,
+        kind=run.record.kind,
+        inventory=run.record.inventory,
+        scope=run.record.scope,
+        status=Status.REFUSED,
+        halted_because=f"{closed.word}: {closed.reason}",
+        started_at=run.record.started_at,
+        finished_at=run.clock(),
+        machines=(),
+        window=_window(run),
+    )
+
+
+def _window(run: Run) -> str:
+    if run.window is None:
+        return ""
+    start, end = run.window.start.astimezone(UTC), run.window.end.astimezone(UTC)
+    return f"{run.window.key}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
 def _status(
@@ -82,6 +112,7 @@ def _machine(
     seen: Assessment | None,
     *,
     dry_run: bool,
+    narrowed_by: str = "",
 ) -> MachineReport:
     machine = run.inventory.machine(record.machine) or Machine(name=record.machine, address="")
     if plan is None:
@@ -93,16 +124,18 @@ def _machine(
         machine,
         work,
         status=record.status,
-        reason=_reason(record, dry_run=dry_run),
+        reason=_reason(record, dry_run=dry_run, narrowed_by=narrowed_by),
         wave=record.wave,
         classifications=classes_of(run),
         planned_from=seen,
     )
 
 
-def _reason(record: MachineRecord, *, dry_run: bool) -> str:
+def _reason(record: MachineRecord, *, dry_run: bool, narrowed_by: str) -> str:
     if record.reason or record.status != Status.NOT_STARTED:
         return record.reason
+    if narrowed_by:
+        return f"not among what {narrowed_by} approved"
     return "planned" if dry_run else "not reached"
 
 

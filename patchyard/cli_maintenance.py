@@ -121,7 +121,4 @@ def _preview(chosen: argparse.Namespace) -> int:
 def _last_seen(inventory: Inventory) -> dict[str, Assessment]:
     """Return the last assessments of machines that were ever assessed."""
     with open_store(settings().database_url) as store:
-        found = (
-            (m.name, store.latest_assessment(m.name, inventory.name)) for m in inventory.machines
-        )
-        return {name: seen for name, seen in found if seen is not None}
+        return store.latest_assessments(inventory.name)

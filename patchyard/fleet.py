@@ -7,6 +7,7 @@ machine, ends in that machine's record. The run does not die of one machine.
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
 from patchyard import operations
 from patchyard.domain.actions import CHANGES, Finish
@@ -18,6 +19,7 @@ from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.restore import UndoTarget
 from patchyard.errors import MachineError, PatchyardError
 from patchyard.execution import carry_out
+from patchyard.openings import room_of
 from patchyard.runs import OWNER_TTL, Run, proven_dead
 from patchyard.store import HeldBy
 
@@ -53,10 +55,12 @@ def work_on(run: Run, name: str) -> None:
     try:
         machine = run.machine(name)
         refused = _lease(run, machine)
-        finish = refused or carry_out(run.workshop(), machine, machine_run(run, machine))
+        finish = refused or carry_out(run.workshop(), machine, _in_window(run, machine))
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         finish = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         refused = None
+    if not finish.status.final:  # before it is recorded: then it could be started again
+        run.pending.add(name)
     run.store.set_machine(run.id, name, finish.status, finish.reason, run.clock())
     run.say(name, ENDED, f"{finish.status}: {finish.reason}")
     if refused is None:
@@ -69,6 +73,12 @@ def _internal(run: Run, name: str, error: Exception) -> str:
         log.write(f"{run.clock().isoformat()} {name}\n{traceback.format_exc()}\n")
     words = str(error) if isinstance(error, PatchyardError) else repr(error)
     return f"Patchyard itself failed here: {words}; its trace is in {run.folder / 'errors.log'}"
+
+
+def _in_window(run: Run, machine: Machine) -> MachineRun:
+    """Return what is to be done to one machine, and what is left of the run's window for it."""
+    work = machine_run(run, machine)
+    return work if run.window is None else replace(work, room=room_of(run, machine, work.reboot))
 
 
 def machine_run(run: Run, machine: Machine) -> MachineRun:

@@ -6,9 +6,9 @@ that was started without a word.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -44,6 +44,27 @@ class AssessParameters(Parameters):
     refresh: bool = _field(
         True, 2, "Refresh", "Ask the repositories anew; otherwise the machines' last answer counts."
     )
+
+
+class WindowParameters(BaseModel):
+    """The maintenance window that a run belongs to. `dispatch` fills it in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Name = _field(
+        ...,
+        0,
+        "Key",
+        "Configuration and local date, as the preview shows it: web@2026-03-14. One run has it.",
+    )
+    start: AwareDatetime = _field(..., 1, "Start", "Nothing begins before it.")
+    end: AwareDatetime = _field(..., 2, "End", "What does not end before it does not begin.")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("ends before it starts")
+        return self
 
 
 class PatchParameters(Parameters):
@@ -116,6 +137,15 @@ class PatchParameters(Parameters):
     forgive: list[str] = _field(
         [], 13, "Forgive", "With resume: machines whose failure no longer counts in the budget."
     )
+    approval: Literal["none", "run", "wave"] = _field(
+        "none", 16, "Approval", "What a person must say yes to: nothing, the plan, or every wave."
+    )
+    approvers: list[str] = _field(
+        [], 17, "Approvers", "Who may say yes, by name; everybody who can answer where empty."
+    )
+    window: WindowParameters | None = _field(
+        None, 18, "Window", "The maintenance window of this run; none where somebody starts it."
+    )
 
 
 class RollbackParameters(BaseModel):
@@ -149,10 +179,39 @@ class ResumeParameters(BaseModel):
     )
 
 
+class DispatchParameters(BaseModel):
+    """Look ahead, and book a run for every maintenance window at its exact time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    inventory: str = _field(
+        "",
+        0,
+        "Inventory",
+        "Folder or name; every one below inventories/ that has maintenance files where empty.",
+    )
+    ahead_hours: float = _field(
+        48,
+        1,
+        "Look ahead",
+        "Hours in which windows get their runs before they begin.",
+        gt=0,
+        le=720,
+    )
+    dry_run: bool = _field(
+        True, 2, "Dry run", "The runs that are booked assess and plan only while this is on."
+    )
+    deployment: Name = _field(
+        "patch/window", 3, "Deployment", "Deployment of the patch flow that carries the runs out."
+    )
+
+
 __all__ = [
     "AssessParameters",
+    "DispatchParameters",
     "Parameters",
     "PatchParameters",
     "ResumeParameters",
     "RollbackParameters",
+    "WindowParameters",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from patchyard.approving import narrowed_away, waiting_waves
 from patchyard.domain.drift import DriftKind, drift
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
@@ -122,12 +123,15 @@ class RecordedRollout:
         self, run: Run, plan: Plan, parameters: PatchParameters | RollbackParameters
     ) -> None:
         self._run = run
+        away = narrowed_away(run, plan)
+        self._unapproved = waiting_waves(run, plan)
         self._members = tuple(
             _member(run, name, number)
             for number, wave in enumerate(plan.waves, start=1)
             for name in wave
+            if name not in away
         )
-        placed = {member.name for member in self._members}
+        placed = {member.name for member in self._members} | away.keys()
         self._absent = tuple(
             _member(run, name, 0)
             for name, standing in run.store.standings(run.id).items()
@@ -136,6 +140,7 @@ class RecordedRollout:
         self._budget = _budget(parameters)
         self._limits = _limits(parameters)
         self._forgiven = frozenset(getattr(parameters, "forgive", ()))
+        self._window = run.window
 
     def now(self) -> Rollout:
         """Return the rollout as it is recorded now."""
@@ -154,6 +159,10 @@ class RecordedRollout:
             cancel_requested=self._run.cancelled(),
             forgiven=self._forgiven,
             absent=self._absent,
+            unapproved=self._unapproved,
+            pending=frozenset(self._run.pending),
+            opens_at=self._window.start if self._window else None,
+            closes_at=self._window.end if self._window else None,
         )
 
 

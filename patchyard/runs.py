@@ -24,6 +24,8 @@ from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.errors import ConfigurationError, Refused
 from patchyard.execution import Workshop
+from patchyard.measured import Measured
+from patchyard.parameters import WindowParameters
 from patchyard.providers import load_inventory
 from patchyard.settings import settings
 from patchyard.store import RunRecord, Store, open_store
@@ -51,6 +53,7 @@ CHOICE = (
     "waves",
     "run_id",
     "machines",
+    "window",
 )
 """Parameters that decide what a run does; where they differ, it is another run."""
 
@@ -77,6 +80,8 @@ class Run:
     changed: threading.Event = field(default_factory=threading.Event)
     at_work: dict[str, str] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
+    pending: set[str] = field(default_factory=set)
+    """Machines that no longer fit into the run's window."""
 
     @property
     def id(self) -> str:
@@ -87,6 +92,20 @@ class Run:
     def folder(self) -> Path:
         """Where the run's report and log are kept."""
         return settings().home / "runs" / self.id
+
+    @cached_property
+    def window(self) -> WindowParameters | None:
+        """The maintenance window that the run belongs to; None where it belongs to none.
+
+        A rollback has the parameters of the run that it takes back, and not its window.
+        """
+        given = self.record.parameters.get("window") if self.record.kind == "patch" else None
+        return WindowParameters.model_validate(given) if given else None
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What machines took in the runs before this one."""
+        return Measured(self.store, self.inventory.name, self.id)
 
     @property
     def slots(self) -> int:

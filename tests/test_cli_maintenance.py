@@ -98,7 +98,6 @@ Sun 2026-04-12 02:30 CEST +45m  sundays
     no_window: no window for 35d: db-1 (is in no configuration)
     too_short: sundays needs about 1h for 2 machines (at least: 1 never assessed) in 2 waves; \
 its windows are 45m long
-note: no run begins by itself in these windows yet; deployments start the patch flow
 note: sundays@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; \
 it begins at 2026-03-29 03:00
 """

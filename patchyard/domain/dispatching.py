@@ -23,6 +23,8 @@ class Booked:
     start: datetime
     end: datetime
     begun: bool = False
+    asks: str = ""
+    """What is to be done in it, as a fingerprint: a run that would do something else is stale."""
 
     @property
     def ticket(self) -> str:
@@ -45,7 +47,11 @@ def ticket(key: str, start: datetime) -> str:
 
 
 def dispatch(
-    windows: Iterable[Window], booked: Mapping[str, Booked], now: datetime, ahead: timedelta
+    windows: Iterable[Window],
+    booked: Mapping[str, Booked],
+    now: datetime,
+    ahead: timedelta,
+    asks: Mapping[str, str] | None = None,
 ) -> Orders:
     """Compare the windows to come with what is booked.
 
@@ -54,20 +60,24 @@ def dispatch(
         booked: what is booked, by the key of its window.
         now: the controller's clock.
         ahead: how far to look.
+        asks: what is to be done in them, by their keys.
 
     A window that has begun without its run is booked late, while any of it is left. One that was
     booked and has moved, closed or gone is withdrawn, unless it has begun: then it stays as it is.
     """
+    wants = asks or {}
     near = takewhile(lambda window: window.start <= now + ahead, windows)
     coming = {w.key: w for w in near if w.state == State.OPEN and w.end > now}
     waiting = [each for each in booked.values() if not each.begun]
     missed = tuple(each for each in waiting if each.end <= now)
-    stale = tuple(each for each in waiting if each.end > now and not _holds(each, coming))
+    stale = tuple(each for each in waiting if each.end > now and not _holds(each, coming, wants))
     kept = booked.keys() - {each.key for each in stale} - {m.key for m in missed}
     wanted = (window for key, window in coming.items() if key not in kept)
     return Orders(withdraw=stale, book=tuple(wanted), missed=missed)
 
 
-def _holds(booked: Booked, coming: Mapping[str, Window]) -> bool:
+def _holds(booked: Booked, coming: Mapping[str, Window], asks: Mapping[str, str]) -> bool:
     window = coming.get(booked.key)
-    return window is not None and (window.start, window.end) == (booked.start, booked.end)
+    if window is None or asks.get(booked.key, "") != booked.asks:
+        return False
+    return (window.start, window.end) == (booked.start, booked.end)

@@ -11,15 +11,20 @@ from __future__ import annotations
 from datetime import datetime
 from types import MappingProxyType
 
-from patchyard.domain.actions import CHANGES, Action, Finish, Look, Wait
+from patchyard.domain.actions import CHANGES, Action, Finish, Install, Look, Reboot, Wait
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import Status
 from patchyard.domain.patching import patch_procedure
 from patchyard.domain.procedure import Ended, Procedure
-from patchyard.domain.record import MachineRun, Step
+from patchyard.domain.record import Fault, MachineRun, Result, Step
 from patchyard.domain.undoing import undo_past
 
 _TOUCHED = MappingProxyType(
-    {Status.REFUSED: Status.FAILED, Status.UNREACHABLE: Status.LOST_CONTACT}
+    {
+        Status.REFUSED: Status.FAILED,
+        Status.UNREACHABLE: Status.LOST_CONTACT,
+        Status.NOT_STARTED: Status.CANCELLED,
+    }
 )
 """What the end of a machine is called after all, where something on it was changed before."""
 
@@ -28,22 +33,61 @@ def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
     """Say what comes next for a machine.
 
     An action that was recorded and not finished is returned again as it was recorded: whoever
-    carries it out attaches to what was begun.
+    carries it out attaches to what was begun. Where the run has a window, an install or a reboot
+    that does not fit is not begun: the procedure is told so and goes on without it. That needs no
+    record of its own, for the record then goes on with something else.
     """
+    late = _too_late_to_begin(run, now)
+    if late:
+        return Finish(status=Status.NOT_STARTED, reason=late)
     procedure = _procedure(run)
     try:
         wanted = next(procedure)
         for step in run.steps:
+            if run.room is not None and step.action.key != wanted.key:
+                wanted = _without(procedure, run, wanted, step.started_at)
             if step.action.key != wanted.key:
                 return _diverged(step, wanted)
             if step.finished_at is None:
                 return step.action
             wanted = procedure.send(step)
+        while _does_not_fit(run, wanted, now):
+            wanted = _without(procedure, run, wanted, now)
     except StopIteration as stop:
         return _touched(run, stop.value)
     if isinstance(wanted, Look) and wanted.not_before is not None and wanted.not_before > now:
         return Wait(until=wanted.not_before)
     return wanted
+
+
+def _too_late_to_begin(run: MachineRun, now: datetime) -> str:
+    """Say why a machine is not begun at all; nothing where it may be, or has been."""
+    return "" if run.room is None or run.steps else run.room.refuses(run.plan.updates, now)
+
+
+def _does_not_fit(run: MachineRun, wanted: Action, now: datetime) -> str:
+    """Say why what is wanted does not fit into the window; nothing where it does."""
+    if run.room is None:
+        return ""
+    match wanted:
+        case Install():
+            keys = {package.key for package in wanted.packages}
+            return run.room.refuses((u for u in run.plan.updates if u.key in keys), now)
+        case Reboot():
+            return run.room.refuses_reboot(now)
+        case _:
+            return ""
+
+
+def _without(procedure: Procedure, run: MachineRun, wanted: Action, at: datetime) -> Action:
+    """Tell the procedure that what it wants did not fit, and return what it wants then."""
+    if not isinstance(wanted, Install | Reboot):
+        return wanted
+    detail = _does_not_fit(run, wanted, at) or f"{EXCEEDED}: it did not fit when it was its turn"
+    fault = Fault(code=EXCEEDED, detail=detail)
+    return procedure.send(
+        Step(action=wanted, started_at=at, finished_at=at, result=Result(fault=fault))
+    )
 
 
 def _diverged(step: Step, wanted: Action) -> Finish:

@@ -14,7 +14,9 @@ from patchyard.domain.plan import PlannedUpdate
 from patchyard.domain.planning import split
 from patchyard.domain.procedure import (
     Ended,
+    NoRoom,
     Procedure,
+    exceeded,
     look,
     look_repaired,
     preflight,
@@ -109,7 +111,10 @@ def _reboot_that_comes_first(
     reason = f"a reboot is owed and must come first: {'; '.join(before.reboot_reasons)}"
     if run.reboot == RebootSetting.NEVER:
         raise Ended(Finish(status=Status.REFUSED, reason=f"{reason}; the reboot setting is never"))
-    after = yield from reboot_now(run, "early-reboot", before, reason)
+    try:
+        after = yield from reboot_now(run, "early-reboot", before, reason)
+    except NoRoom as late:
+        raise Ended(Finish(status=Status.NOT_STARTED, reason=str(late))) from None
     if after.reboot_first:
         still = f"{reason}; it is still owed after a reboot"
         raise Ended(Finish(status=Status.FAILED, reason=still))
@@ -131,7 +136,10 @@ def _install(
             break
         prefix = f"round-{number}-"
         reason = f"{len(waiting)} updates wait for it"
-        after = yield from reboot_now(run, f"{prefix}reboot", after, reason)
+        try:
+            after = yield from reboot_now(run, f"{prefix}reboot", after, reason)
+        except NoRoom as late:
+            return after, Trouble(str(late), cancelled=True)
         missing = still_to_install(run.plan, after.packages)
         # What the reboot has taken back is not put on again: that would go round and round.
         wanted = tuple(update for update in missing if update in waiting)
@@ -160,8 +168,9 @@ def _round(
                 for u in batch
             )
             step = yield Install(key=f"{prefix}install-{level}-{index}", packages=packages)
+            _stop_if_it_is_the_first_and_late(step)
             stop_if_lost(step)
-            trouble = _trouble(result_of(step), trouble)
+            trouble = _trouble(step, trouble)
             if trouble.cancelled:
                 break
         seen = yield from look_repaired(run, f"{prefix}installed-{level}")
@@ -174,7 +183,17 @@ def _round(
     return seen, trouble
 
 
-def _trouble(result: Result, before: Trouble) -> Trouble:
+def _stop_if_it_is_the_first_and_late(step: Step) -> None:
+    """End where nothing was installed and nothing fits any more: all of it stays pending."""
+    late = exceeded(step)
+    if late is not None and step.action.key == "install-0-0":
+        raise Ended(Finish(status=Status.NOT_STARTED, reason=late))
+
+
+def _trouble(step: Step, before: Trouble) -> Trouble:
+    late, result = exceeded(step), result_of(step)
+    if late is not None:
+        return Trouble(f"{before.words}; {late}" if before.words else late, cancelled=True)
     if result.fault is not None:
         return Trouble(result.fault.detail)
     if result.transaction is None or result.transaction.exit_status == 0:

@@ -105,10 +105,8 @@ def openings(case: Case, number: int) -> tuple[Opening, ...]:
 
 def notes(case: Case) -> Iterator[str]:
     """Tell what is read and kept, but not acted on; and names in scopes that fit nothing."""
-    yield "no run begins by itself in these windows yet; deployments start the patch flow"
     for each in case.maintenance.configurations:
         asked = [name for name in ("hooks", "notices") if getattr(each, name)]
-        asked += ["approval"] if each.approval.of != "none" else []
         if asked:
             yield f"{each.name}: {', '.join(asked)}: read and kept, nothing acts on it yet"
         if each.kind != "guest":

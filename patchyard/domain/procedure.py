@@ -6,9 +6,10 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 
 from patchyard.domain.actions import Action, Finish, Look, Reboot, Repair, RestartServices
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.drift import still_to_install
 from patchyard.domain.outcome import Status
-from patchyard.domain.path import Path, PathKind, choose_path
+from patchyard.domain.path import Path, PathKind, RebootSetting, choose_path
 from patchyard.domain.preflight import Obstacle, ObstacleKind, obstacles
 from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.updates import Assessment
@@ -94,24 +95,46 @@ def look_repaired(run: MachineRun, key: str) -> Generator[Action, Step, Assessme
     return seen
 
 
+class NoRoom(Exception):
+    """A reboot does not fit into the run's window."""
+
+
 def reboot_now(
     run: MachineRun, key: str, seen: Assessment, reason: str
 ) -> Generator[Action, Step, Assessment]:
-    """Reboot, and look at what came back; a machine that does not come back ends here."""
-    _judge_reboot(result_of((yield Reboot(key=key, boot_id=seen.boot_id, reason=reason))))
+    """Reboot, and look at what came back; a machine that does not come back ends here.
+
+    Raises:
+        NoRoom: it does not fit into what is left of the window, so it was not begun.
+    """
+    step = yield Reboot(key=key, boot_id=seen.boot_id, reason=reason)
+    if (late := exceeded(step)) is not None:
+        raise NoRoom(f"{late}; {reason}")
+    _judge_reboot(result_of(step))
     return (yield from look(run, f"{key}ed"))
+
+
+def exceeded(step: Step) -> str | None:
+    """Say why a step did not fit into the window; None where it did."""
+    fault = result_of(step).fault
+    return fault.detail if fault is not None and fault.code == EXCEEDED else None
 
 
 def take_effect(
     run: MachineRun, prefix: str, before: Assessment, after: Assessment, *, changed: bool
 ) -> Generator[Action, Step, tuple[Path, Assessment]]:
     """Take the path with the least impact. Answers what is still owed, and the last look."""
-    rebooted = False
+    rebooted, late = False, ""
     path = choose_path(after, run.reboot, changed=changed, hotpatched=run.hotpatched)
     if path.kind == PathKind.REBOOT:
-        after = yield from reboot_now(run, f"{prefix}reboot", after, path.reason)
-        rebooted = True
-        path = choose_path(after, run.reboot, changed=changed, rebooted=True)
+        try:
+            after = yield from reboot_now(run, f"{prefix}reboot", after, path.reason)
+        except NoRoom as error:
+            late = str(error)
+            path = choose_path(after, RebootSetting.NEVER, changed=changed)
+        else:
+            rebooted = True
+            path = choose_path(after, run.reboot, changed=changed, rebooted=True)
     services = tuple(dict.fromkeys([*path.services, *_stopped(before, after, changed=changed)]))
     if services:
         yield RestartServices(key=f"{prefix}restart", services=services, reason=path.reason)
@@ -120,7 +143,7 @@ def take_effect(
         path = choose_path(after, run.reboot, changed=changed, rebooted=rebooted, hotpatched=hot)
         if path.kind == PathKind.REBOOT:
             path = Path(kind=PathKind.REBOOT_OWED, reason=path.reason)
-    return path, after
+    return (Path(kind=PathKind.REBOOT_OWED, reason=late) if late else path), after
 
 
 def _stopped(before: Assessment, after: Assessment, *, changed: bool) -> tuple[str, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from patchyard.domain.actions import Action, Keep
 from patchyard.domain.health import Answer, Difference
 from patchyard.domain.inventory import Policy
 from patchyard.domain.path import RebootSetting
-from patchyard.domain.plan import MachinePlan
+from patchyard.domain.plan import MachinePlan, PlannedUpdate
 from patchyard.domain.restore import Kept, RestorePoint, UndoTarget
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
@@ -55,12 +56,23 @@ class Step(Value):
     result: Result | None = None
 
 
+class Room(Protocol):
+    """What is left of a run's window for one machine."""
+
+    def refuses(self, updates: Iterable[PlannedUpdate], now: datetime) -> str:
+        """Say why installing these, and what may follow, does not fit; nothing where it does."""
+
+    def refuses_reboot(self, now: datetime) -> str:
+        """Say why a reboot does not fit; nothing where it does."""
+
+
 @dataclass(frozen=True)
 class MachineRun:
     """One machine in one run: what is to be done, under which rules, and what is recorded.
 
     `assessments` holds what each `Look` saw, by the step's key. With `undo` set the run takes
-    an earlier run back instead of installing `plan`.
+    an earlier run back instead of installing `plan`. Where the run has a window, `room` answers
+    whether something still fits into it.
     """
 
     run_id: str
@@ -70,6 +82,7 @@ class MachineRun:
     steps: tuple[Step, ...] = ()
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     undo: UndoTarget | None = None
+    room: Room | None = None
 
     @property
     def hotpatched(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from patchyard.domain.admission import EXCEEDED
+from patchyard.domain.approval import Answered
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
@@ -119,7 +121,7 @@ class RunReport(Value):
 
     `summary` is what the run itself adds in words; the verdict is judged from the machines.
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
-    which nothing was begun; they stand in `machines` too.
+    which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
     """
 
     run_id: str
@@ -138,6 +140,8 @@ class RunReport(Value):
     waves: tuple[tuple[str, ...], ...] = ()
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    window: str = ""
+    approvals: tuple[Answered, ...] = ()
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
 
@@ -145,6 +149,21 @@ class RunReport(Value):
     def took(self) -> timedelta | None:
         """How long the run took; None where it has not ended."""
         return self.finished_at - self.started_at if self.finished_at else None
+
+    @property
+    def pending(self) -> tuple[MachineReport, ...]:
+        """The machines that did not fit into the window; what they were to get is pending."""
+        return tuple(
+            machine
+            for machine in self.machines
+            if machine.status == Status.NOT_STARTED and EXCEEDED in machine.reason
+        )
+
+    @property
+    def maintenance_window_exceeded(self) -> bool:
+        """True where the window was too short for something: as with Azure, it is no status."""
+        late = any(EXCEEDED in machine.reason for machine in self.machines)
+        return late or EXCEEDED in self.halted_because
 
     @property
     def counts(self) -> dict[Status, int]:

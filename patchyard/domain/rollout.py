@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.limits import Budget, Limits, Share
 from patchyard.domain.outcome import Status
 
@@ -50,7 +51,8 @@ class Rollout:
     `forgiven` are machines of which a person has said that they no longer count: neither in
     the budget, nor as missing from their failure domains, nor as unknown. `unapproved` are
     waves that a person has not said yes to yet. `absent` are machines in no wave that could not be
-    reached: their failure domains may lack them.
+    reached: their failure domains may lack them. `pending` are machines that no longer fit into the
+    run's window, `opens_at` and `closes_at` are its ends.
     """
 
     members: tuple[Member, ...]
@@ -62,6 +64,9 @@ class Rollout:
     forgiven: frozenset[str] = frozenset()
     unapproved: frozenset[int] = frozenset()
     absent: tuple[Member, ...] = ()
+    pending: frozenset[str] = frozenset()
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
@@ -124,7 +129,7 @@ def next_step(rollout: Rollout, now: datetime) -> Step:
     seen = _Census.of(rollout)
     if not seen.waiting:
         return _at_the_end(seen)
-    stopped = _stopped(rollout, seen)
+    stopped = _stopped(rollout, seen) or _closed(rollout, now)
     if stopped:
         return seen.halt(stopped)
     wave = min(member.wave for member in seen.waiting)
@@ -133,18 +138,18 @@ def next_step(rollout: Rollout, now: datetime) -> Step:
         return WaitForMachines(f"wave {wave} waits for {_names(earlier)}")
     if earlier:
         return seen.halt(f"what became of {_names(earlier)} is unknown")
+    if untried := _untried(rollout, wave):
+        return seen.halt(
+            f"{EXCEEDED}: nothing of wave {untried} fitted, so wave {wave} is unproven"
+        )
     return _within_wave(rollout, seen, wave, now)
 
 
 def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> Step:
     """Say what comes next where all waves before this one have come to an end."""
-    soaked = _soaked_at(rollout, wave)
-    if isinstance(soaked, str):
-        return seen.halt(soaked)
-    if soaked is not None and soaked > now:
-        return WaitUntil(soaked, f"wave {wave} waits for the soak time to end")
-    if wave in rollout.unapproved:
-        return AskApproval(wave)
+    before = _before_wave(rollout, seen, wave, now)
+    if before is not None:
+        return before
     waiting = [member for member in seen.waiting if member.wave == wave]
     found = _startable(seen, waiting)
     if found:
@@ -153,6 +158,22 @@ def _within_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> S
         wait = "waits" if len(waiting) == 1 else "wait"
         return WaitForMachines(f"{_number(waiting)} of wave {wave} {wait} for room")
     return seen.halt(_why_stuck(seen, waiting))
+
+
+def _before_wave(rollout: Rollout, seen: _Census, wave: int, now: datetime) -> Step | None:
+    """Say what is waited for before machines of a wave may start; None where they may."""
+    soaked = _soaked_at(rollout, wave)
+    if isinstance(soaked, str):
+        return seen.halt(soaked)
+    if soaked is not None and soaked > now:
+        if rollout.closes_at is not None and soaked >= rollout.closes_at:
+            return seen.halt(f"{EXCEEDED}: the soak time before wave {wave} outlasts the window")
+        return WaitUntil(soaked, f"wave {wave} waits for the soak time to end")
+    if wave in rollout.unapproved:
+        return AskApproval(wave)
+    if rollout.opens_at is not None and rollout.opens_at > now:
+        return WaitUntil(rollout.opens_at, "the window has not opened yet")
+    return None
 
 
 @dataclass(slots=True)
@@ -170,11 +191,12 @@ class _Census:
     def of(cls, rollout: Rollout) -> _Census:
         """Count. Most members wait or have succeeded, so these are told apart first."""
         seen = cls(rollout)
-        statuses, waiting = rollout.statuses, seen.waiting
+        statuses, waiting, pending = rollout.statuses, seen.waiting, rollout.pending
         for member in rollout.members:
             status = statuses.get(member.name, Status.NOT_STARTED)
             if status == Status.NOT_STARTED:
-                waiting.append(member)
+                if member.name not in pending:
+                    waiting.append(member)
             elif status != Status.SUCCEEDED:
                 seen._add(member, status)
         return seen
@@ -234,6 +256,20 @@ def _stopped(rollout: Rollout, seen: _Census) -> str:
     apart = f", {unreachable} of them unreachable," if unreachable else ""
     failed = f"{charged} machine{'' if charged == 1 else 's'}{apart} failed"
     return f"the failure budget is gone: {failed}, {broken}"
+
+
+def _closed(rollout: Rollout, now: datetime) -> str:
+    over = rollout.closes_at is not None and rollout.closes_at <= now
+    return f"{EXCEEDED}: the window is over" if over else ""
+
+
+def _untried(rollout: Rollout, wave: int) -> int:
+    """Return an earlier wave of which no machine fitted: nothing has proven what comes after it."""
+    if not rollout.pending:
+        return 0
+    sizes = Counter(member.wave for member in rollout.members if member.wave < wave)
+    out = Counter(m.wave for m in rollout.members if m.name in rollout.pending)
+    return next((number for number, size in sorted(sizes.items()) if out[number] == size), 0)
 
 
 def _soaked_at(rollout: Rollout, wave: int) -> datetime | str | None:

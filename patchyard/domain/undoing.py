@@ -9,6 +9,8 @@ from patchyard.domain.judgement import regressions
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting
 from patchyard.domain.procedure import (
+    Ended,
+    NoRoom,
     Procedure,
     look,
     look_repaired,
@@ -56,7 +58,11 @@ def _reboot_if_it_waits(
     """Where what was undone is gone only after a reboot, reboot before it is judged."""
     if not after.reboot_first or run.reboot == RebootSetting.NEVER:
         return after
-    return (yield from reboot_now(run, key, after, "what was undone is gone after a reboot only"))
+    why = "what was undone is gone after a reboot only"
+    try:
+        return (yield from reboot_now(run, key, after, why))
+    except NoRoom as late:
+        raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=str(late))) from None
 
 
 def _judge_undo(run: MachineRun, before: Assessment, after: Assessment, why: str) -> Procedure:

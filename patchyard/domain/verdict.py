@@ -24,7 +24,9 @@ _DONE = {
 def verdict(report: RunReport) -> str:
     """Say in one sentence how the run went, with the machines and checks to blame."""
     if not report.machines:
-        return "No machine is in scope."
+        told = report.halted_because
+        refused = report.status == Status.REFUSED
+        return f"Nothing was begun: {told}." if refused else "No machine is in scope."
     parts = [_lead(report), _exceptions(report), _stop(report)]
     return "; ".join(part for part in parts if part) + "."
 
@@ -103,9 +105,12 @@ def _tells(machine: MachineReport, report: RunReport) -> bool:
 
 
 def _stop(report: RunReport) -> str:
-    missed = f"{_machines(len(report.not_reached))} not reached" if report.not_reached else ""
+    late = len(report.pending)
+    other = len(report.not_reached) - late
+    missed = f"{_machines(other)} not reached" if other > 0 else ""
+    pending = f"{_machines(late)} pending, the window was too short" if late else ""
     halted = "the run was halted" if report.halted_because else ""
-    return ", ".join(part for part in (halted, missed) if part)
+    return ", ".join(part for part in (halted, pending, missed) if part)
 
 
 def _names(machines: Iterable[MachineReport]) -> str:

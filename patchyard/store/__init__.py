@@ -9,6 +9,7 @@ from patchyard.store.errors import (
 )
 from patchyard.store.opening import open_store
 from patchyard.store.records import (
+    ApprovalRecord,
     AvailabilityEvent,
     AvailabilityKind,
     HeldBy,
@@ -17,10 +18,12 @@ from patchyard.store.records import (
     RunRecord,
     Standing,
     StepRecord,
+    WindowClaim,
 )
 from patchyard.store.store import Store
 
 __all__ = [
+    "ApprovalRecord",
     "AvailabilityEvent",
     "AvailabilityKind",
     "DamagedRecord",
@@ -35,5 +38,6 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "WindowClaim",
     "open_store",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from patchyard.domain.outcome import Status
 from patchyard.domain.updates import Assessment
@@ -124,6 +124,14 @@ class Assessments(Part):
         row = self._database.row(query)
         return None if row is None else _read(row[0], machine)
 
+    def latest_assessments(self, inventory: str) -> dict[str, Assessment]:
+        """Return what was last seen of each machine of an inventory in any run, by machine."""
+        return self._newest(
+            select(AssessmentRow.id)
+            .join(RunRow, RunRow.id == AssessmentRow.run_id)
+            .where(RunRow.inventory == inventory)
+        )
+
     def assessments(self, run_id: str, phase: str) -> dict[str, Assessment]:
         """Return what was seen of all machines in a phase of a run, by machine."""
         query = select(AssessmentRow.machine, AssessmentRow.data).where(
@@ -133,15 +141,15 @@ class Assessments(Part):
 
     def last_assessments(self, run_id: str) -> dict[str, Assessment]:
         """Return what was last seen of each machine in a run, whatever the phase, by machine."""
+        return self._newest(select(AssessmentRow.id).where(AssessmentRow.run_id == run_id))
+
+    def _newest(self, of: Select[int]) -> dict[str, Assessment]:
+        """Return the newest of these assessments for each machine."""
         of_machine = func.row_number().over(
             partition_by=AssessmentRow.machine,
             order_by=(AssessmentRow.taken_at.desc(), AssessmentRow.id.desc()),
         )
-        ranked = (
-            select(AssessmentRow.id, of_machine.label("age"))
-            .where(AssessmentRow.run_id == run_id)
-            .subquery()
-        )
+        ranked = of.add_columns(of_machine.label("age")).subquery()
         query = (
             select(AssessmentRow.machine, AssessmentRow.data)
             .join(ranked, ranked.c.id == AssessmentRow.id)

@@ -151,3 +151,35 @@ class AvailabilityRow(Base):
     cause: Mapped[str] = mapped_column(Words)
     at: Mapped[datetime]
     detail: Mapped[str] = mapped_column(Words)
+
+
+class WindowClaimRow(Base):
+    """A window that a run has taken. It outlives the run: a forgotten window would fire again."""
+
+    __tablename__ = "window_claims"
+
+    inventory: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str]
+    opens_at: Mapped[datetime]
+    closes_at: Mapped[datetime]
+    claimed_at: Mapped[datetime]
+
+
+class ApprovalRow(Base):
+    """What a person answered to the plan of a run, or to one of its waves (0: all of them)."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (Index(None, "run_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = _run()
+    plan_hash: Mapped[str]
+    wave: Mapped[int]
+    decision: Mapped[str]
+    approver: Mapped[str] = mapped_column(Words)
+    note: Mapped[str] = mapped_column(Words)
+    machines: Mapped[list[str]] = mapped_column(JSON)
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -109,3 +109,34 @@ class AvailabilityEvent:
     cause: str
     at: datetime
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClaim:
+    """A window, or the part of it for some systems, that a run has taken for good."""
+
+    inventory: str
+    key: str
+    part: str
+    run_id: str
+    opens_at: datetime
+    closes_at: datetime
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRecord:
+    """What a person answered, to exactly which plan. `wave` 0 means all of it.
+
+    `machines` are those it was narrowed to; all of the plan where it is empty.
+    """
+
+    run_id: str
+    plan_hash: str
+    wave: int
+    decision: str
+    approver: str
+    asked_at: datetime
+    answered_at: datetime
+    note: str = ""
+    machines: list[str] = field(default_factory=list)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from patchyard.parameters import (
     AssessParameters,
+    DispatchParameters,
     PatchParameters,
     ResumeParameters,
     RollbackParameters,
@@ -28,6 +29,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "flows.patch.patch": PatchParameters,
     "flows.rollback.rollback": RollbackParameters,
     "flows.resume.resume": ResumeParameters,
+    "flows.dispatch.dispatch": DispatchParameters,
 }
 
 
@@ -45,11 +47,21 @@ def test_a_deployment_names_a_flow_and_fits_its_parameters(deployment: dict[str,
 
 
 def test_schedules_say_their_time_zone() -> None:
-    schedules = {d["entrypoint"]: d.get("schedules", []) for d in DEPLOYMENTS}
+    named = [d for d in DEPLOYMENTS if d["name"] == "fleet"]
+    schedules = {d["entrypoint"]: d.get("schedules", []) for d in named}
     assert all(s["timezone"] for each in schedules.values() for s in each)
     assert len(schedules["flows.assess.assess"]) == 1
     assert len(schedules["flows.patch.patch"]) == 1
+    assert len(schedules["flows.dispatch.dispatch"]) == 1
     assert schedules["flows.rollback.rollback"] == []
+
+
+def test_runs_of_windows_have_a_deployment_without_a_schedule_or_a_limit_of_their_own() -> None:
+    (window,) = [d for d in DEPLOYMENTS if d["name"] == "window"]
+    # Two windows may begin at once; that one machine has one run is what leases are for.
+    assert "schedules" not in window
+    assert "concurrency_limit" not in window
+    assert DispatchParameters().deployment == "patch/window"
 
 
 @pytest.mark.parametrize("entrypoint", MODELS)
@@ -63,6 +75,7 @@ def test_the_form_has_a_place_a_title_and_a_description_for_every_field(entrypoi
 
 def test_what_is_started_without_a_word_changes_nothing() -> None:
     assert PatchParameters(inventory="somewhere").dry_run
+    assert DispatchParameters().dry_run
     assert RollbackParameters(run_id="some-run").dry_run
     patching = next(d for d in DEPLOYMENTS if d["entrypoint"] == "flows.patch.patch")
     assert patching["parameters"]["parameters"]["dry_run"] is True

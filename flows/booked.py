@@ -1,0 +1,175 @@
+"""What is booked in Prefect: the flow runs of windows, seen, made and withdrawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Scheduled
+from pydantic import ValidationError
+
+from patchyard.booking import Booking, fingerprint
+from patchyard.domain.dispatching import Booked, ticket
+from patchyard.errors import ConfigurationError
+from patchyard.maintenance_parameters import key_and_parts
+from patchyard.openings import GONE
+from patchyard.parameters import PatchParameters, WindowParameters
+from patchyard.store import Store
+
+WITHDRAWN = frozenset({"Withdrawn", "Missed"})
+"""Names of the states in which a dispatcher leaves runs that are not to begin."""
+
+BACK = timedelta(days=8)
+"""So long ago may a window have begun that has not ended: one lasts a week at most."""
+
+SILENT = timedelta(minutes=10)
+"""A run that began and has not claimed its window for so long has died. Its window is booked
+again; should it live after all, whoever claims first has the window."""
+
+PAGE = 200
+
+
+class Desk:
+    """The flow runs of one inventory's windows."""
+
+    def __init__(
+        self, client: SyncPrefectClient, store: Store, deployment: str, inventory: str
+    ) -> None:
+        """Find the deployment.
+
+        Raises:
+            ConfigurationError: there is no such deployment.
+        """
+        self._client, self._store, self._inventory = client, store, inventory
+        try:
+            self._deployment = client.read_deployment_by_name(deployment).id
+        except ObjectNotFound:
+            raise ConfigurationError.of(
+                f"there is no deployment {deployment!r}; make deploy registers it",
+                field="deployment",
+            ) from None
+        self._runs: dict[str, UUID] = {}
+        self._spent: Counter[str] = Counter()
+
+    @property
+    def _tag(self) -> str:
+        return f"windows:{self._inventory}"
+
+    def look(self, wanted: Mapping[str, Booking], now: datetime) -> dict[str, Booked]:
+        """Return what is booked, or was claimed, by the keys of windows."""
+        self._runs.clear()
+        self._spent.clear()
+        claimed = self._claimed(wanted)
+        booked: dict[str, Booked] = {}
+        for run in self._read(now):
+            parameters = _parameters(run)
+            if parameters is None or parameters.window is None:
+                continue
+            window = parameters.window
+            if window.key not in claimed and _spent(run, now):
+                self._spent[window.key] += 1
+                continue
+            begun = run.state_type != StateType.SCHEDULED
+            self._runs[window.key] = run.id
+            booked[window.key] = Booked(
+                window.key, window.start, window.end, begun, fingerprint(parameters)
+            )
+        return booked | claimed
+
+    def _claimed(self, wanted: Mapping[str, Booking]) -> dict[str, Booked]:
+        """Return the windows that a run has claimed: whatever Prefect has forgotten of them."""
+        keys = {key: key_and_parts(key) for key in wanted}
+        claims = self._store.window_claims(self._inventory, {bare for bare, _ in keys.values()})
+        taken = {(claim.key, part): claim for claim in claims for part in (claim.part,)}
+        found: dict[str, Booked] = {}
+        for key, (bare, parts) in keys.items():
+            for part in parts:
+                if claim := taken.get((bare, part)):
+                    found[key] = Booked(key, claim.opens_at, claim.closes_at, begun=True)
+        return found
+
+    def _read(self, now: datetime) -> Iterator[FlowRun]:
+        """Return the flow runs of windows that may not be over, oldest first."""
+        offset = 0
+        while True:
+            page = self._client.read_flow_runs(
+                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._deployment])),
+                flow_run_filter=FlowRunFilter(
+                    tags=FlowRunFilterTags(all_=[self._tag]),
+                    expected_start_time=FlowRunFilterExpectedStartTime(after_=now - BACK),
+                ),
+                sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+                limit=PAGE,
+                offset=offset,
+            )
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+    def book(self, booking: Booking) -> None:
+        """Book a run at the start of its window. Booking the same again changes nothing."""
+        window = booking.window
+        number = self._spent[window.key]
+        once = f"{self._inventory}/{ticket(window.key, window.start)}/{booking.asks}/{number}"
+        self._client.create_flow_run_from_deployment(
+            self._deployment,
+            parameters={"parameters": booking.parameters.model_dump(mode="json")},
+            state=Scheduled(scheduled_time=window.start),
+            name=f"{window.key}",
+            tags=["patchyard", "window", self._tag],
+            idempotency_key=once,
+        )
+
+    def withdraw(self, key: str, name: str, why: str) -> None:
+        """Cancel a run that has not begun; it stays in sight, with the reason."""
+        self._spent[key] += 1
+        self._client.set_flow_run_state(self._runs[key], Cancelled(name=name, message=why))
+
+
+def _parameters(run: FlowRun) -> PatchParameters | None:
+    """Return what a run is started with; what this version cannot read is not to begin."""
+    given = run.parameters.get("parameters")
+    try:
+        return PatchParameters.model_validate(given)
+    except ValidationError:
+        return _window_only(given)
+
+
+def _window_only(given: object) -> PatchParameters | None:
+    """Return the window of a run whose other parameters are of another version."""
+    if not isinstance(given, dict):
+        return None
+    try:
+        window = WindowParameters.model_validate(given.get("window"))
+    except ValidationError:
+        return None
+    return PatchParameters(inventory="?", window=window)
+
+
+def _spent(run: FlowRun, now: datetime) -> bool:
+    """Say whether a run that has claimed nothing will not do so any more.
+
+    One that a person cancelled, or that came to an end by itself, is not spent: it is answered for.
+    """
+    state = run.state
+    if state is None or state.is_scheduled():
+        return False
+    if state.is_cancelled():
+        return state.name in WITHDRAWN
+    if state.is_completed():
+        return state.name == GONE
+    return state.is_crashed() or state.timestamp + SILENT < now

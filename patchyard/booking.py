@@ -1,0 +1,61 @@
+"""Booking: the runs that the windows of an inventory are to have, and what each of them does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from patchyard.domain.maintenance import ScopeKind
+from patchyard.domain.maintenance_windows import Window
+from patchyard.domain.preview import Case
+from patchyard.maintenance_parameters import patch_parameters
+from patchyard.parameters import PatchParameters
+from patchyard.providers import load_inventory, load_maintenance
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """One window, under the key of its run, and what that run is started with."""
+
+    window: Window
+    parameters: PatchParameters
+
+    @property
+    def asks(self) -> str:
+        """A fingerprint of what the run does."""
+        return fingerprint(self.parameters)
+
+
+def fingerprint(parameters: PatchParameters) -> str:
+    """Return a short text that differs where a run would do something else."""
+    return hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()[:12]
+
+
+def bookings(
+    reference: str, now: datetime, ahead: timedelta, *, dry_run: bool
+) -> tuple[Booking, ...]:
+    """Return the runs of all windows that have not ended and begin before so much time has passed.
+
+    Windows that nothing may run in are among them: what was booked for them is to be withdrawn.
+
+    Raises:
+        ConfigurationError: there is no such inventory, it has no maintenance, or it is wrong.
+    """
+    inventory = load_inventory(reference)
+    case = Case(load_maintenance(reference), inventory, now)
+    found = _all(case, inventory.folder, ahead, dry_run=dry_run)
+    return tuple(sorted(found, key=lambda each: (each.window.start, each.window.key)))
+
+
+def _all(case: Case, folder: str, ahead: timedelta, *, dry_run: bool) -> Iterator[Booking]:
+    end = case.now + ahead
+    for lane in case.lanes:
+        if not lane.machines or lane.configuration.kind != ScopeKind.GUEST:
+            continue
+        for window in takewhile(lambda each: each.start <= end, case.windows(lane)):
+            for parameters in patch_parameters(folder, lane, dry_run=dry_run, window=window):
+                key = parameters.window.key if parameters.window else window.key
+                yield Booking(replace(window, key=key), parameters)

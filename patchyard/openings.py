@@ -1,0 +1,139 @@
+"""A run in its window: claimed once, under its configuration, by its machines' own times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+
+from patchyard.domain.admission import EXCEEDED
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
+from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.path import RebootSetting
+from patchyard.domain.room import WindowRoom
+from patchyard.errors import ConfigurationError
+from patchyard.maintenance_parameters import key_and_parts
+from patchyard.parameters import WindowParameters
+from patchyard.providers import load_maintenance
+from patchyard.runs import Run
+from patchyard.store import WindowClaim
+
+TAKEN = "window_taken"
+"""The word for a run whose window another run has."""
+
+GONE = "window_closed"
+"""The word for a run whose window was moved, frozen, skipped or taken away after it was booked."""
+
+EARLIEST = timedelta(hours=24)
+"""So long before its window a run may assess, plan and ask; before that it is a mistake."""
+
+FAR = EARLIEST + timedelta(days=1)
+"""How far ahead a run looks for its own window, which has begun or soon will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why a run may not begin. `word` is what its end is called."""
+
+    word: str
+    reason: str
+
+
+def enter(run: Run) -> Closed | None:
+    """Let a run into its window: claim it, and take its configuration's rules for the machines.
+
+    A run that is taken up again had begun in time; what it has begun is brought to its end
+    however late it is. A dry run claims nothing.
+    """
+    window = run.window
+    if window is None:
+        return None
+    closed = None if run.resumed else _at_the_wrong_time(run, window) or _not_open(run, window)
+    if closed is None and not run.record.parameters.get("dry_run"):
+        closed = _claim(run, window)
+    if closed is None:
+        _take_rules(run, window)
+    return closed
+
+
+def _at_the_wrong_time(run: Run, window: WindowParameters) -> Closed | None:
+    now = run.clock()
+    if now >= window.end:
+        told = f"window {window.key} ended at {window.end:%Y-%m-%d %H:%M} UTC, before this run came"
+        return Closed(EXCEEDED, told)
+    if window.start - now > EARLIEST:
+        told = f"window {window.key} opens at {window.start:%Y-%m-%d %H:%M} UTC only"
+        return Closed(EXCEEDED, told)
+    return None
+
+
+def _claim(run: Run, window: WindowParameters) -> Closed | None:
+    key, parts = key_and_parts(window.key)
+    inventory, now = run.inventory.name, run.clock()
+    has_it = run.store.claim_window(
+        WindowClaim(inventory, key, part, run.id, window.start, window.end, now) for part in parts
+    )
+    if has_it == run.id:
+        return None
+    return Closed(TAKEN, f"window {window.key} belongs to run {has_it}")
+
+
+def _not_open(run: Run, window: WindowParameters) -> Closed | None:
+    """Look again whether the window is still what it was when it was booked."""
+    key, _ = key_and_parts(window.key)
+    found = _windows(run, key)
+    if found is None:
+        return Closed(GONE, f"window {key} is no more")
+    if found.state != State.OPEN:
+        return Closed(GONE, f"window {key} is {found.state}: {found.reason}")
+    if (found.start, found.end) != (window.start, window.end):
+        return Closed(GONE, f"window {key} has moved to {found.start:%Y-%m-%d %H:%M} UTC")
+    return None
+
+
+def _windows(run: Run, key: str) -> Window | None:
+    """Return the window of that key as the configuration has it now."""
+    maintenance, configuration = _configuration(run, key)
+    zones = configuration.by_zone(configuration.machines(run.inventory))
+    for zone in zones or (configuration.schedule.time_zone,):
+        near = maintenance.windows(configuration, zone, run.clock())
+        soon = takewhile(lambda found: found.start <= run.clock() + FAR, near)
+        for found in soon:
+            if found.key == key:
+                return found
+    return None
+
+
+def _take_rules(run: Run, window: WindowParameters) -> None:
+    """See the machines as the window's configuration has them: its checks, its undo policy.
+
+    Raises:
+        ConfigurationError: the configuration is no more.
+    """
+    _, configuration = _configuration(run, window.key)
+    under = tuple(configuration.under(machine) for machine in run.inventory.machines)
+    run.inventory = Inventory(name=run.inventory.name, folder=run.inventory.folder, machines=under)
+
+
+def _configuration(run: Run, key: str) -> tuple[Maintenance, MaintenanceConfiguration]:
+    maintenance, name = load_maintenance(run.inventory.folder), key.partition("@")[0]
+    for each in maintenance.configurations:
+        if each.name == name:
+            return maintenance, each
+    raise ConfigurationError.of(f"there is no maintenance configuration {name!r}", field="window")
+
+
+# --- what machines took before ----------------------------------------------------------------
+
+
+def room_of(run: Run, machine: Machine, reboot: RebootSetting) -> WindowRoom:
+    """Return what is left of the run's window for a machine, by its own times."""
+    assert run.window is not None  # noqa: S101 - asked only of runs that have one
+    return WindowRoom(
+        closes=run.window.end,
+        family=machine.os_family,
+        history=run.measured.of(machine.name),
+        may_reboot=reboot != RebootSetting.NEVER,
+        may_undo=machine.policy.undo != "never",
+    )

@@ -1,0 +1,63 @@
+"""Memory of windows: each is claimed once, by one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from sqlalchemy import Connection, insert, select
+
+from patchyard.store.models import WindowClaimRow
+from patchyard.store.part import Part, as_records, select_as
+from patchyard.store.records import WindowClaim
+
+_CLAIMS = select_as(WindowClaim, WindowClaimRow)
+
+
+class WindowClaims(Part):
+    """The windows that runs have taken."""
+
+    def claim_window(self, claims: Iterable[WindowClaim]) -> str:
+        """Take a window for a run: all of the parts, or none.
+
+        Answers the run that has it: the asking one, also where it had it before; otherwise the
+        one that came first, and then nothing is taken.
+        """
+        wanted = list(claims)
+        first = wanted[0]
+
+        def work(connection: Connection) -> str:
+            taken = connection.execute(
+                select(WindowClaimRow.run_id).where(
+                    WindowClaimRow.inventory == first.inventory,
+                    WindowClaimRow.key == first.key,
+                    WindowClaimRow.part.in_([claim.part for claim in wanted]),
+                )
+            )
+            others = sorted({str(run_id) for (run_id,) in taken} - {first.run_id})
+            if others:
+                return others[0]
+            # Who wrote the same at this instant breaks the unique key here, is tried again by
+            # the database's patience, and then reads who was first.
+            have = {claim.part for claim in self._mine(connection, first)}
+            rows = [asdict(claim) for claim in wanted if claim.part not in have]
+            if rows:
+                connection.execute(insert(WindowClaimRow), rows)
+            return first.run_id
+
+        return self._database.write(work)
+
+    def _mine(self, connection: Connection, claim: WindowClaim) -> tuple[WindowClaim, ...]:
+        query = _CLAIMS.where(
+            WindowClaimRow.inventory == claim.inventory,
+            WindowClaimRow.key == claim.key,
+            WindowClaimRow.run_id == claim.run_id,
+        )
+        return as_records(WindowClaim, connection.execute(query).all())
+
+    def window_claims(self, inventory: str, keys: Iterable[str]) -> tuple[WindowClaim, ...]:
+        """Return the claims of windows, by their keys."""
+        query = _CLAIMS.where(
+            WindowClaimRow.inventory == inventory, WindowClaimRow.key.in_(list(keys))
+        )
+        return as_records(WindowClaim, self._database.rows(query))

@@ -1,0 +1,177 @@
+"""Dispatching on a real server: visible ahead, once, and withdrawn where a window has moved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from flows.booked import Desk
+from flows.dispatch import Dispatched, dispatch
+from patchyard.settings import settings
+from patchyard.store import WindowClaim, open_store
+from tests.flows.conftest import Api
+from tests.flows.windows import minute, now, write_maintenance
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, deployed: str) -> Path:
+    """An inventory of two machines that nobody reaches: dispatching asks no machine."""
+    assert deployed
+    folder = tmp_path / f"fleet-{uuid4().hex[:8]}"
+    folder.mkdir()
+    (folder / "machines.yaml").write_text(
+        "machines:\n  web-1: {address: 127.66.0.1}\n  web-2: {address: 127.66.0.2}\n"
+    )
+    return folder
+
+
+def dispatched(inventory: Path, **more: Any) -> Dispatched:
+    done: Dispatched = dispatch(inventory=str(inventory), dry_run=False, **more)
+    return done
+
+
+def runs_of(api: Api, inventory: Path) -> list[dict[str, Any]]:
+    """Return the flow runs of an inventory's windows, as the UI lists them."""
+    query = {
+        "flow_runs": {"tags": {"all_": [f"windows:{inventory.name}"]}},
+        "sort": "EXPECTED_START_TIME_ASC",
+    }
+    found: list[dict[str, Any]] = api.post("flow_runs/filter", query)
+    return found
+
+
+def states(api: Api, inventory: Path) -> list[tuple[str, str]]:
+    return [(run["name"], run["state"]["name"]) for run in runs_of(api, inventory)]
+
+
+def key(at: datetime) -> str:
+    return f"web@{at:%Y-%m-%d}"
+
+
+def test_windows_are_booked_at_their_exact_time_and_a_second_dispatch_does_nothing(
+    inventory: Path, api: Api
+) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    write_maintenance(inventory, start, "3h", approval={"of": "run", "by": ["Ada"]})
+
+    first = dispatched(inventory)
+    second = dispatched(inventory)
+
+    assert first.booked == (key(start), key(start + DAY))
+    assert second == Dispatched()
+    runs = runs_of(api, inventory)
+    assert [datetime.fromisoformat(run["expected_start_time"]) for run in runs] == [
+        start,
+        start + DAY,
+    ]
+    given = runs[0]["parameters"]["parameters"]
+    assert given["window"]["key"] == key(start)
+    assert (given["approval"], given["approvers"], given["dry_run"]) == ("run", ["Ada"], False)
+    assert states(api, inventory) == [(key(at), "Scheduled") for at in (start, start + DAY)]
+
+
+def test_a_dispatcher_that_does_not_see_what_another_has_just_booked_books_nothing_twice(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_maintenance(inventory, minute(now()) + timedelta(hours=5), "3h")
+    dispatched(inventory)
+    there = {run["id"] for run in runs_of(api, inventory)}
+    monkeypatch.setattr(Desk, "look", lambda *_: {})
+
+    assert len(dispatched(inventory).booked) == 2
+
+    assert {run["id"] for run in runs_of(api, inventory)} == there
+
+
+def test_what_moved_is_withdrawn_and_booked_at_its_new_time_and_back_again(
+    inventory: Path, api: Api
+) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    later = start + timedelta(hours=2)
+    change = {"date": f"{start:%Y-%m-%d}", "to": f"{later:%Y-%m-%d %H:%M}"}
+    write_maintenance(inventory, start, "3h")
+    dispatched(inventory, ahead_hours=10)
+
+    write_maintenance(inventory, start, "3h", schedule={"postpone": [change]})
+    moved = dispatched(inventory, ahead_hours=10)
+    assert (moved.withdrawn, moved.booked) == ((key(start),), (key(start),))
+    assert states(api, inventory) == [(key(start), "Withdrawn"), (key(start), "Scheduled")]
+    assert runs_of(api, inventory)[0]["state"]["message"].startswith("the window has moved to")
+
+    write_maintenance(inventory, start, "3h")
+    back = dispatched(inventory, ahead_hours=10)
+    assert (back.withdrawn, back.booked) == ((key(start),), (key(start),))
+    alive = [run for run in runs_of(api, inventory) if run["state"]["type"] == "SCHEDULED"]
+    assert [datetime.fromisoformat(run["expected_start_time"]) for run in alive] == [start]
+    assert dispatched(inventory, ahead_hours=10) == Dispatched()
+
+
+def test_what_was_frozen_is_withdrawn(inventory: Path, api: Api) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    write_maintenance(inventory, start, "1h")
+    dispatched(inventory, ahead_hours=10)
+    freeze = {"start": f"{start - DAY:%Y-%m-%d}", "end": f"{start + DAY:%Y-%m-%d}", "reason": "x"}
+    write_maintenance(inventory, start, "1h", freezes={"audit": freeze})
+
+    assert dispatched(inventory, ahead_hours=10).withdrawn == (key(start),)
+
+    (run,) = runs_of(api, inventory)
+    assert (run["state"]["name"], run["state"]["message"]) == (
+        "Withdrawn",
+        "the window is frozen: audit: x",
+    )
+
+
+def test_a_changed_configuration_has_its_run_booked_anew(inventory: Path, api: Api) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    write_maintenance(inventory, start, "1h")
+    dispatched(inventory, ahead_hours=10)
+    write_maintenance(inventory, start, "1h", reboot="never")
+
+    assert dispatched(inventory, ahead_hours=10).booked == (key(start),)
+
+    old, new = sorted(runs_of(api, inventory), key=lambda run: str(run["state"]["type"]))
+    assert (old["state"]["name"], new["state"]["name"]) == ("Withdrawn", "Scheduled")
+    assert new["parameters"]["parameters"]["reboot"] == "never"
+
+
+def test_a_window_that_was_claimed_is_never_booked_again(inventory: Path) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h")
+    end, at = start + timedelta(hours=3), now()
+    claims = [WindowClaim(inventory.name, key(start), "linux", "patch-1", start, end, at)]
+    with open_store(settings().database_url) as store:
+        store.claim_window(claims)
+
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()
+
+
+def test_a_window_that_has_begun_without_its_run_is_booked_late(inventory: Path) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h")
+
+    assert dispatched(inventory, ahead_hours=1).booked == (key(start),)
+
+
+def test_a_run_that_crashed_before_it_claimed_its_window_is_booked_again_and_a_cancelled_one_not(
+    inventory: Path, api: Api
+) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h")
+    dispatched(inventory, ahead_hours=1)
+    (run,) = runs_of(api, inventory)
+    crashed = {"state": {"type": "CRASHED", "name": "Crashed"}, "force": True}
+    api.post(f"flow_runs/{run['id']}/set_state", crashed)
+
+    assert dispatched(inventory, ahead_hours=1).booked == (key(start),)
+
+    (second,) = [r for r in runs_of(api, inventory) if r["state"]["type"] == "SCHEDULED"]
+    cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
+    api.post(f"flow_runs/{second['id']}/set_state", cancelled)
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()
