@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from patchyard.batches import Batch
+from patchyard.domain.around import Hook
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.errors import ConfigurationError, Refused
@@ -82,6 +83,8 @@ class Run:
     batches: dict[str, Batch] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
     """Machines that no longer fit into the run's window."""
+    stops: dict[str, str] = field(default_factory=dict)
+    """Hooks, or machines with a hook, whose failure lets nothing new begin; and why."""
 
     @property
     def id(self) -> str:
@@ -101,6 +104,13 @@ class Run:
         """
         given = self.record.parameters.get("window") if self.record.kind == "patch" else None
         return WindowParameters.model_validate(given) if given else None
+
+    @cached_property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The hooks that the run was begun with. A dry run calls none."""
+        given = self.record.parameters
+        asked = () if given.get("dry_run") else given.get("hooks", ())
+        return tuple(Hook.model_validate(each) for each in asked)
 
     @cached_property
     def measured(self) -> Measured:
@@ -133,6 +143,7 @@ class Run:
             sleep=self.sleep,
             cancelled=self.cancelled,
             say=self.say,
+            stop=self.stops.__setitem__,
         )
 
     def machine(self, name: str) -> Machine:

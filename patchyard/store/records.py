@@ -140,3 +140,46 @@ class ApprovalRecord:
     answered_at: datetime
     note: str = ""
     machines: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """A hook of a run (wave 0) or of a wave. `code` is empty where it ended well."""
+
+    run_id: str
+    when: str
+    wave: int
+    name: str
+    attempts: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    code: str = ""
+    detail: str = ""
+    stops: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """True where it has ended, and not well."""
+        return self.finished_at is not None and bool(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """A notice: to whom, of what, and what came of it.
+
+    `state` is claimed, sent or failed. `stops` says that a run may not go on without it.
+    """
+
+    key: str
+    run_id: str
+    inventory: str
+    window: str
+    moment: str
+    to: str
+    address: str
+    attempts: int
+    claimed_at: datetime
+    ended_at: datetime | None = None
+    state: str = "claimed"
+    detail: str = ""
+    stops: bool = False

@@ -249,11 +249,11 @@ def test_a_frozen_window_brings_nothing_and_the_next_one_does() -> None:
 
 
 def test_what_nothing_acts_on_yet_is_told() -> None:
-    hook = {"name": "x", "when": "before", "of": "run", "command": "x"}
-    one = made("w", "Day", "02:30", "2h", hooks=[hook], approval={"of": "run"}, scope="a, b, ghost")
-    told = list(notes(case(one)))[1:]
+    notice = {"at": ["start"], "to": "event"}
+    one = made("w", "Day", "02:30", "2h", notices=[notice], scope="a, b, ghost")
+    told = list(notes(case(one)))
     assert told == [
-        "w: hooks, approval: read and kept, nothing acts on it yet",
+        "w: notices: read and kept, nothing acts on it yet",
         "w: no machine is named ghost",
         (
             "w@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; "
