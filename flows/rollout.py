@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
+from flows.announcing import ways
 from flows.approval import ask_approval
 from flows.crew import Crew
 from flows.window import Window
@@ -53,7 +54,7 @@ def roll_out(
     are called however it ends; where this controller dies, by the one that takes the run up.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
-    around = Around(run, plan, getattr(parameters, "forgive", ()))
+    around = Around(run, plan, ways(), getattr(parameters, "forgive", ()))
     return around.end(_carry_out(run, window, plan, parameters, around))
 
 

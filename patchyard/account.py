@@ -110,6 +110,7 @@ def _hooks(run: Run) -> tuple[HookReport, ...]:
             finished_at=each.finished_at,
         )
         for each in run.store.hooks(run.id)
+        if each.name
     )
 
 

@@ -96,5 +96,6 @@ def _parameters(
             "approval": configuration.approval.of,
             "approvers": list(configuration.approval.by),
             "hooks": list(configuration.hooks),
+            "notices": list(configuration.notices),
         }
     )

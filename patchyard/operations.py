@@ -55,8 +55,8 @@ BOOT_ANSWER = timedelta(seconds=20)
 HOOK_SLACK = timedelta(seconds=60)
 """So much longer than its time a hook's job is waited for: it is ended on the machine itself."""
 
-MESSAGE_LIMIT = timedelta(seconds=60)
-"""How long showing a message may take."""
+MESSAGE_LIMIT = timedelta(seconds=20)
+"""How long showing a message may take; a machine that does not answer so soon is not told."""
 
 TIMEOUT_STATUSES = frozenset({124, 137})
 """Exit statuses of timeout(1) where it had to end what it ran."""

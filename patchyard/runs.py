@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from patchyard.batches import Batch
-from patchyard.domain.around import Hook
+from patchyard.domain.around import Hook, Notice
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.errors import ConfigurationError, Refused
@@ -113,6 +113,13 @@ class Run:
         return tuple(Hook.model_validate(each) for each in asked)
 
     @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """Who is told of the run, as it was begun. Of a dry run nobody is."""
+        given = self.record.parameters
+        asked = () if given.get("dry_run") else given.get("notices", ())
+        return tuple(Notice.model_validate(each) for each in asked)
+
+    @cached_property
     def measured(self) -> Measured:
         """What machines took in the runs before this one."""
         return Measured(self.store, self.inventory.name, self.id)
@@ -121,6 +128,11 @@ class Run:
     def slots(self) -> int:
         """How many machines are at work at once."""
         return int(self.record.parameters["slots"])
+
+    @property
+    def leg(self) -> str:
+        """The run's id, and how often it had ended and goes on now, where it did."""
+        return f"{self.id}#{self.record.reopened}" if self.record.reopened else self.id
 
     def cancelled(self) -> bool:
         """True where nothing new may be started."""
@@ -324,7 +336,9 @@ def _named(store: Store, run_id: str, owner: str) -> RunRecord:
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
     if record.finished_at is not None:
         store.reopen_run(run_id)
-        record = replace(record, finished_at=None, cancel_requested=False)
+        record = replace(
+            record, finished_at=None, cancel_requested=False, reopened=record.reopened + 1
+        )
     return record
 
 

@@ -5,7 +5,8 @@ It remembers nothing that is not in the record: whoever takes the run up makes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from patchyard.domain.around import OnFailure
 from patchyard.domain.hooking import stopping
@@ -13,7 +14,9 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.record import Step
 from patchyard.domain.rollout import Rollout
-from patchyard.hooks.of_run import call_of_run, note_stop, settle
+from patchyard.hooks.of_run import call_of_run, calls_of, enter, note_stop, settle
+from patchyard.notifiers import Notifier
+from patchyard.run_notices import RunNotices
 from patchyard.runs import Run
 
 BAD = frozenset({Status.FAILED, Status.NEEDS_REPAIR, Status.LOST_CONTACT, Status.UNREACHABLE})
@@ -21,58 +24,73 @@ BAD = frozenset({Status.FAILED, Status.NEEDS_REPAIR, Status.LOST_CONTACT, Status
 
 
 class Around:
-    """The hooks of a run and its waves."""
+    """The hooks and notices of a run and its waves."""
 
-    def __init__(self, run: Run, plan: Plan, forgiven: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        run: Run,
+        plan: Plan,
+        ways: Mapping[str, Notifier] = MappingProxyType({}),
+        forgiven: Iterable[str] = (),
+    ) -> None:
         """See from the record what was begun before.
 
         Args:
             run: the open run.
             plan: its plan.
-            forgiven: machines and hooks whose failure no longer stops the run.
+            ways: the ways to tell somebody, by name.
+            forgiven: machines, hooks and notices whose failure no longer stops the run.
         """
         self._run, self._waves = run, plan.waves
         self._wave_of = {name: n for n, wave in enumerate(plan.waves, 1) for name in wave}
         self._entered: set[int] = set()
         self._left: set[int] = set()
-        calls = run.store.hooks(run.id)
+        calls = calls_of(run)
         for each in calls:
             note_stop(run, each)
         _note_stops_of_machines(run)
+        self._notices = RunNotices(run, plan, ways)
         for name in forgiven:
             run.stops.pop(name, None)
-        self._begun = {each.wave for each in calls} | self._started()
-
-    def _started(self) -> set[int]:
-        """Return the waves of which a machine was begun on."""
-        standings = self._run.store.standings(self._run.id)
-        idle = Status.NOT_STARTED
-        return {w for name, w in self._wave_of.items() if standings[name].status != idle}
+        self._begun = {each.wave for each in calls}
 
     def begin(self, machines: Sequence[str]) -> bool:
         """Do what comes before these machines of a wave. False where they may not begin."""
         wave = self._wave_of[machines[0]]
+        if 0 not in self._entered and not self._run.stops:
+            self._notices.started()
         for number in (0, wave):
             if number not in self._entered and not self._run.stops:
                 self._entered.add(number)
                 self._begun.add(number)
+                enter(self._run, number)
                 call_of_run(self._run, "before", number)
         return not self._run.stops
 
     def turn(self, rollout: Rollout) -> None:
         """Do what comes after a wave, once the last of its machines has come to its end."""
+        if not self._run.hooks and not self._run.notices:
+            return
         for wave in sorted(self._begun - self._left - {0}):
             names = (each.name for each in rollout.members if each.wave == wave)
             if all(rollout.status(name).final or name in rollout.pending for name in names):
                 self._leave(wave)
+        bad = sorted(each for each, status in rollout.statuses.items() if status.charged)
+        if bad:
+            self._notices.failing(f"{bad[0]} is {rollout.statuses[bad[0]]}")
 
     def end(self, halted: str) -> str:
         """Do what comes after waves that were begun, and after the run. Answers why it was halted.
 
         Where another controller has the run by now, all that is left to it.
         """
-        if not self._begun or self._run.lost.is_set():
+        if self._run.lost.is_set():
             return halted
+        why = self._called_after(halted) if self._begun else halted
+        self._notices.ended(why)
+        return why
+
+    def _called_after(self, halted: str) -> str:
         for wave in sorted(self._begun - self._left - {0}):
             self._leave(wave, halted)
         settle(self._run)
@@ -83,7 +101,9 @@ class Around:
     def _leave(self, wave: int, halted: str = "") -> None:
         self._left.add(wave)
         names = self._waves[wave - 1]
-        call_of_run(self._run, "after", wave, self._judged(names, halted), halted)
+        judged = self._judged(names, halted)
+        call_of_run(self._run, "after", wave, judged, halted)
+        self._notices.wave_ended(wave, judged)
 
     def _judged(self, names: Iterable[str], halted: str) -> Status:
         """Say how it went, as far as hooks are told."""

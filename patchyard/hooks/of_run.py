@@ -10,6 +10,9 @@ from patchyard.hooks.occasion import Ended, Occasion, told_of_machines, told_of_
 from patchyard.runs import Run
 from patchyard.store import HookCall
 
+ENTERED = ""
+"""The name of what is recorded where a run or a wave begins; no hook has it."""
+
 
 def call_of_run(
     run: Run, when: str, wave: int = 0, status: Status | None = None, reason: str = ""
@@ -24,7 +27,9 @@ def call_of_run(
 def _call_of_run(run: Run, hook: Hook, wave: int, status: Status | None, reason: str) -> None:
     stops = hook.on_failure == OnFailure.STOP
     known = run.store.begin_hook(
-        HookCall(run.id, hook.when, wave, hook.name, 1, run.clock(), stops=stops)
+        HookCall(
+            run.id, run.record.reopened, hook.when, wave, hook.name, 1, run.clock(), stops=stops
+        )
     )
     if known.finished_at is not None:
         return
@@ -44,7 +49,7 @@ def _of_run(run: Run, hook: Hook, known: HookCall, status: Status | None, reason
     of = f"wave/{known.wave}" if known.wave else "run"
     return Occasion(
         hook=hook,
-        key=f"{run.id}/{hook.when}/{of}/{hook.name}",
+        key=f"{run.leg}/{hook.when}/{of}/{hook.name}",
         run=told_of_run(record_of(run.store, run.id)),
         machines=told_of_machines(run.inventory, run.store.machines(run.id)),
         wave=known.wave or None,
@@ -61,8 +66,24 @@ def note_stop(run: Run, done: HookCall) -> None:
         run.stops[done.name] = f"hook {done.name}: {done.detail}"
 
 
+def enter(run: Run, wave: int) -> None:
+    """Record that a run, or a wave, has begun: what comes after it is then called, whatever comes.
+
+    It is a call of no hook: it tells the same where there are hooks after it only.
+    """
+    if run.hooks or run.notices:
+        leg, at = run.record.reopened, run.clock()
+        begun = HookCall(run.id, leg, "before", wave, ENTERED, 1, at, at)
+        run.store.begin_hook(begun)
+
+
+def calls_of(run: Run) -> tuple[HookCall, ...]:
+    """Return what was called since the run was begun, or went on after it had ended."""
+    return tuple(call for call in run.store.hooks(run.id) if call.leg == run.record.reopened)
+
+
 def settle(run: Run) -> None:
     """Call the end of hooks unknown that a dead controller had begun, and that are past now."""
-    for each in run.store.hooks(run.id):
+    for each in calls_of(run):
         if each.finished_at is None and each.when == "before":
             run.store.end_hook(each, UNKNOWN, UNSEEN, run.clock())

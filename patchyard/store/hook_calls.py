@@ -63,6 +63,7 @@ class HookCalls(Part):
 def _is(call: HookCall) -> ColumnElement[bool]:
     return and_(
         HookCallRow.run_id == call.run_id,
+        HookCallRow.leg == call.leg,
         HookCallRow.when == call.when,
         HookCallRow.wave == call.wave,
         HookCallRow.name == call.name,

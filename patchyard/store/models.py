@@ -65,6 +65,7 @@ class RunRow(Base):
     cancel_requested: Mapped[bool]
     flow_run_id: Mapped[str] = mapped_column(Name, nullable=True)
     halted_because: Mapped[str] = mapped_column(Words)
+    reopened: Mapped[int] = mapped_column(server_default="0")
     report: Mapped[dict[str, Any] | None]
 
 
@@ -186,11 +187,15 @@ class ApprovalRow(Base):
 
 
 class HookCallRow(Base):
-    """A hook of a run or of one of its waves (0: of the run), recorded before it is called."""
+    """A hook of a run or of one of its waves (0: of the run), recorded before it is called.
+
+    A run that had ended and goes on is on another leg: its hooks are called anew.
+    """
 
     __tablename__ = "hook_calls"
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    leg: Mapped[int] = mapped_column(primary_key=True)
     when: Mapped[str] = mapped_column(primary_key=True)
     wave: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -13,7 +13,10 @@ AvailabilityKind = Literal["down", "up"]
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. An empty `owner` means that nobody drives it, an empty `plan_hash` no plan yet."""
+    """One run. An empty `owner` means that nobody drives it, an empty `plan_hash` no plan yet.
+
+    `reopened` counts how often it had ended and went on.
+    """
 
     id: str
     kind: str
@@ -31,6 +34,7 @@ class RunRecord:
     cancel_requested: bool = False
     flow_run_id: str = ""
     halted_because: str = ""
+    reopened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +148,13 @@ class ApprovalRecord:
 
 @dataclass(frozen=True, slots=True)
 class HookCall:
-    """A hook of a run (wave 0) or of a wave. `code` is empty where it ended well."""
+    """A hook of a run (wave 0) or of a wave. `code` is empty where it ended well.
+
+    `leg` is how often the run had ended and gone on by then.
+    """
 
     run_id: str
+    leg: int
     when: str
     wave: int
     name: str

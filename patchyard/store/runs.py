@@ -93,6 +93,7 @@ class Runs(Part):
             finished_at=None,
             halted_because="",
             cancel_requested=False,
+            reopened=RunRow.reopened + 1,
         )
 
     def report(self, run_id: str) -> dict[str, Any] | None:

@@ -248,12 +248,10 @@ def test_a_frozen_window_brings_nothing_and_the_next_one_does() -> None:
     assert len(second.expected) == 2
 
 
-def test_what_nothing_acts_on_yet_is_told() -> None:
-    notice = {"at": ["start"], "to": "event"}
-    one = made("w", "Day", "02:30", "2h", notices=[notice], scope="a, b, ghost")
+def test_names_that_fit_nothing_and_changes_of_clocks_are_told() -> None:
+    one = made("w", "Day", "02:30", "2h", scope="a, b, ghost")
     told = list(notes(case(one)))
     assert told == [
-        "w: notices: read and kept, nothing acts on it yet",
         "w: no machine is named ghost",
         (
             "w@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; "

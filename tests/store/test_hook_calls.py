@@ -11,7 +11,7 @@ LATER = NOW + timedelta(minutes=1)
 
 
 def a_call(run_id: str = "patch-1") -> HookCall:
-    return HookCall(run_id, "before", 0, "silence", 1, NOW, stops=True)
+    return HookCall(run_id, 0, "before", 0, "silence", 1, NOW, stops=True)
 
 
 def a_notice(key: str = "k", run_id: str = "") -> NoticeRecord:

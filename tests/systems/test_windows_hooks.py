@@ -1,4 +1,4 @@
-"""A script of the operator's own on a simulated Windows computer, as a job of SYSTEM."""
+"""Scripts of the operator's own, and messages, on a simulated Windows computer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from patchyard.errors import ScriptFailed
+from patchyard.notifiers.machine import send
 from patchyard.operations import Given, hook
 from patchyard.testing.windows.host.profiles import SERVER_2022
+from tests.notifiers.letters import letter
 from tests.systems.windows_runs import Yard
 
 VARIABLES = {
@@ -47,3 +49,10 @@ def test_it_runs_once_for_its_key() -> None:
     file = "'C:\\count.txt'"
     script = f"[IO.File]::AppendAllText({file}, 'x'); [IO.File]::ReadAllText({file})"
     assert [run(yard, script), run(yard, script)] == ["x", "x"]
+
+
+def test_a_notice_is_shown_to_whoever_is_logged_in() -> None:
+    yard = Yard(SERVER_2022)
+    assert send(letter("", yard.inventory(), "win-1", text="Don't $(wait).")) == ""
+    assert yard.computer.shown == ["Don't $(wait)."]
+    assert yard.computer.refused == []

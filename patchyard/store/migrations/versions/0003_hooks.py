@@ -12,10 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and count how often a run went on after its end."""
+    op.add_column(
+        "runs", sa.Column("reopened", sa.Integer(), server_default="0", nullable=False)
+    )
     op.create_table(
         "hook_calls",
         sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("leg", sa.Integer(), nullable=False),
         sa.Column("when", sa.String(), nullable=False),
         sa.Column("wave", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -28,7 +32,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_hook_calls_run_id", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("run_id", "when", "wave", "name", name="pk_hook_calls"),
+        sa.PrimaryKeyConstraint("run_id", "leg", "when", "wave", "name", name="pk_hook_calls"),
     )
     op.create_table(
         "notices",
