@@ -66,6 +66,7 @@ def report_of(
         not_reached=not_reached,
         drift=drift,
         window=_window(run),
+        promoted=plan.promoted if plan else None,
         approvals=answers_of(run),
         hooks=hooks,
         notices=notices,

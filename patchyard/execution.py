@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from patchyard import operations
 from patchyard.domain.actions import (
-    CHANGES,
     Action,
     Ask,
     Call,
@@ -118,7 +117,7 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
         bench = workshop.bench(machine, link)
         while True:
             step: Action | Wait | Finish
-            if workshop.cancelled() and not _touched(run):
+            if workshop.cancelled() and not run.changed:
                 step = call_after(run, ended_early())
             else:
                 step = next_step(run, workshop.clock())
@@ -129,10 +128,6 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
                     _wait(workshop, step)
                 case _:
                     run = _do(workshop, bench, run, step)
-
-
-def _touched(run: MachineRun) -> bool:
-    return any(isinstance(step.action, CHANGES) for step in run.steps)
 
 
 def _wait(workshop: Workshop, wait: Wait) -> None:

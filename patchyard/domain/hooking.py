@@ -33,7 +33,7 @@ def call_before(run: MachineRun) -> Generator[Action, Step, None]:
         if fault is None:
             continue
         if fault.code in NOT_REACHED:
-            stop_on_fault(step, touched=False)
+            stop_on_fault(run, step)
         if call.hook.on_failure != OnFailure.WARN:
             reason = f"{_told(step)}; the machine was left alone"
             raise Ended(Finish(status=Status.REFUSED, reason=reason))

@@ -10,6 +10,7 @@ from patchyard.domain.approval import Answered
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
+from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
 
@@ -182,6 +183,7 @@ class RunReport(Value):
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     window: str = ""
+    promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
     hooks: tuple[HookReport, ...] = ()
     notices: tuple[NoticeReport, ...] = ()

@@ -16,7 +16,7 @@ from patchyard.domain.machine import next_step
 from patchyard.domain.outcome import Status
 from patchyard.domain.record import Fault, MachineRun, Result
 from tests.domain.fake_machine import FakeMachine, Nature, Story, drive, recorded
-from tests.domain.test_machine import AFTER, AT_FIRST, BEFORE, run_of, story_of
+from tests.domain.machine_stories import AFTER, AT_FIRST, BEFORE, run_of, story_of
 
 
 def hook(name: str, when: str, **more: Any) -> Hook:
