@@ -56,6 +56,7 @@ CHOICE = (
     "run_id",
     "machines",
     "window",
+    "hooks",
 )
 """Parameters that decide what a run does; where they differ, it is another run."""
 
@@ -327,8 +328,13 @@ def _same(record: RunRecord, wanted: RunRecord) -> bool:
         record.scope == wanted.scope
         and not record.cancel_requested
         and wanted.started_at - record.started_at <= FRESH
-        and all(record.parameters.get(key) == wanted.parameters.get(key) for key in CHOICE)
+        and all(_choice(record, key) == _choice(wanted, key) for key in CHOICE)
     )
+
+
+def _choice(record: RunRecord, key: str) -> object:
+    """Return a choice; what a record of an earlier version does not have was not chosen."""
+    return record.parameters.get(key) or None
 
 
 def _named(store: Store, run_id: str, owner: str) -> RunRecord:

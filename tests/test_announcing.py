@@ -30,8 +30,11 @@ class Desk:
 
     def write(self, *notices: dict[str, Any], **more: Any) -> None:
         schedule = {
-            "recurrence": "Day", "start": "2026-01-01 22:00", "length": "3h",
-            "time_zone": "Europe/Berlin", **more,
+            "recurrence": "Day",
+            "start": "2026-01-01 22:00",
+            "length": "3h",
+            "time_zone": "Europe/Berlin",
+            **more,
         }
         web = {"scope": "all", "schedule": schedule, "notices": list(notices)}
         text = yaml.safe_dump({"configurations": {"web": web}})

@@ -15,11 +15,14 @@ import pytest
 from flows.patch import patch
 from flows.resume import resume
 from flows.server import recording_server
+from patchyard import runs
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport
 from patchyard.parameters import ResumeParameters
+from patchyard.settings import settings
+from patchyard.store import open_store
 from patchyard.testing.simulated import SimulatedYard, machines
-from tests.flows.windows import GROUPS, inventory_of
+from tests.flows.windows import GROUPS, inventory_of, somebody
 
 NOTES = """\
 #!/usr/bin/env python3
@@ -38,9 +41,9 @@ sys.exit(int((folder / told["hook"]).read_text()) if (folder / told["hook"]).exi
 
 @pytest.fixture
 def yard(tmp_path: Path, prefect_server: str) -> Iterator[SimulatedYard]:
-    """Three simulated machines, and the server that records what is done to them."""
+    """Two simulated machines, and the server that records what is done to them."""
     assert prefect_server
-    with SimulatedYard(tmp_path / "yard", machines(3), groups=GROUPS) as yard:
+    with SimulatedYard(tmp_path / "yard", machines(2), groups=GROUPS) as yard:
         yield yard
 
 
@@ -103,19 +106,19 @@ def test_hooks_are_called_in_their_order_and_told_all_machines_and_how_they_stan
     report = patched(yard, everywhere(notes))
 
     assert report.status == Status.SUCCEEDED, report.halted_because
-    (one,), (two, three) = report.waves
-    order = [f"{when}-machine {name}" for name in (two, three) for when in ("before", "after")]
+    (one,), (two,) = report.waves
     assert notes.order == [
         *("before-run run", "before-wave 1"),
         *(f"before-machine {one}", f"after-machine {one}", "after-wave 1"),
-        *("before-wave 2", *order, "after-wave 2", "after-run run"),
+        *("before-wave 2", f"before-machine {two}", f"after-machine {two}", "after-wave 2"),
+        "after-run run",
     ]
     first, last = notes.calls[0], notes.calls[-1]
     assert first["test"] is False
     assert first["run"]["id"] == report.run_id
     assert all(each["variable"] == each["key"] for each in notes.calls)
     assert first["key"] == f"{report.run_id}/before/run/before-run"
-    assert {each["name"] for each in first["machines"]} == {one, two, three}
+    assert {each["name"] for each in first["machines"]} == {one, two}
     assert {each["status"] for each in first["machines"]} == {"NotStarted"}
     assert first["outcome"] is None
     assert {each["status"] for each in last["machines"]} == {"Succeeded"}
@@ -155,7 +158,7 @@ def test_a_machine_whose_hook_fails_is_left_alone_and_its_hooks_after_it_are_cal
     for each in report.machines:
         assert each.reason.startswith("hook drain: ended with status 3: said by drain")
     told = [c["outcome"]["status"] for c in notes.calls if c["hook"] == "undrain"]
-    assert told == ["refused"] * 3
+    assert told == ["refused"] * 2
 
 
 def test_a_hook_that_stops_the_run_lets_nothing_more_begin_and_the_hooks_after_are_called(
@@ -168,7 +171,7 @@ def test_a_hook_that_stops_the_run_lets_nothing_more_begin_and_the_hooks_after_a
     (one,), _ = report.waves
     assert report.status == Status.FAILED
     assert report.halted_because.startswith(f"{one}: hook before-machine: ended with status 3")
-    assert len(report.not_reached) == 2
+    assert len(report.not_reached) == 1
     assert notes.order == [
         *("before-run run", "before-wave 1", f"before-machine {one}", f"after-machine {one}"),
         *("after-wave 1", "after-run run"),
@@ -183,7 +186,7 @@ def test_a_hook_before_the_run_that_fails_lets_nothing_begin_at_all(
     report = patched(yard, everywhere(notes))
     assert notes.order == ["before-run run", "after-run run"]
     assert report.halted_because.startswith("hook before-run: ended with status 3")
-    assert len(report.not_reached) == 3
+    assert len(report.not_reached) == 2
     assert "hook before-run failed" in Path(report.files["markdown"]).read_text()
 
 
@@ -265,7 +268,7 @@ def test_after_the_controller_was_killed_in_a_hook_resume_calls_it_again_with_th
     again = {key for key, numbers in attempts.items() if numbers != [1]}
     assert again
     assert all(f"/{held}" in key and attempts[key] == [1, 2] for key in again)
-    assert len(attempts) == 4 + 2 * 3
+    assert len(attempts) == 4 + 2 * 2
     if held == "before-run":
         (told,) = [hook for hook in report.hooks if hook.name == held]
         assert told.attempts == 2
@@ -286,4 +289,54 @@ def test_a_hook_that_may_not_be_repeated_is_told_as_unknown_and_not_called_again
     assert report.halted_because == f"hook once: {unseen}"
     first = report.hooks[0]
     assert (first.code, first.detail) == ("hook_unknown", unseen)
-    assert len(report.not_reached) == 3
+    assert len(report.not_reached) == 2
+
+
+def test_a_halted_run_that_goes_on_calls_its_hooks_anew(yard: SimulatedYard, notes: Notes) -> None:
+    notes.fails("before-machine")
+    halted = patched(yard, everywhere(notes))
+    (one,), (two,) = halted.waves
+    assert list(halted.not_reached) == [two]
+    (notes.folder / "before-machine").unlink()
+    (notes.folder / "calls.jsonl").unlink()
+
+    report = patched(yard, [], resume=halted.run_id, forgive=[one])
+
+    assert report.run_id == halted.run_id
+    assert machine(report, two).status == Status.SUCCEEDED
+    assert notes.order == [
+        *("before-run run", "before-wave 2", f"before-machine {two}", f"after-machine {two}"),
+        *("after-wave 2", "after-run run"),
+    ]
+    assert notes.calls[0]["key"] == f"{report.run_id}#1/before/run/before-run"
+    assert len(report.hooks) == 4 + 4
+
+
+def test_a_cancel_calls_the_hooks_after_what_was_begun(
+    yard: SimulatedYard, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.3)
+    (notes.folder / "hold-before-machine").touch()
+
+    def act() -> None:
+        deadline = time.monotonic() + 60
+        while not any(c["hook"] == "before-machine" for c in notes.calls):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with open_store(settings().database_url) as store:
+            store.request_cancel(notes.calls[0]["run"]["id"])
+        time.sleep(1)
+        (notes.folder / "hold-before-machine").unlink()
+
+    before = {m.name: yard.packages(m.name) for m in yard.machines}
+    with somebody(act):
+        report = patched(yard, everywhere(notes))
+    (one,), _ = report.waves
+    assert report.halted_because == "cancelled"
+    assert machine(report, one).status == Status.CANCELLED
+    assert {m.name: yard.packages(m.name) for m in yard.machines} == before
+    assert notes.order == [
+        *("before-run run", "before-wave 1", f"before-machine {one}", f"after-machine {one}"),
+        *("after-wave 1", "after-run run"),
+    ]
+    assert notes.calls[3]["outcome"]["status"] == "cancelled"
