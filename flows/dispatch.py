@@ -12,6 +12,7 @@ from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events import emit_event
 
+from flows.announcing import announce_all
 from flows.booked import Desk
 from flows.recorded import ServedFlow
 from patchyard.booking import Booking, bookings
@@ -45,6 +46,8 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
         open_store(settings().database_url) as store,
     ):
         each = [_dispatch_one(client, store, reference, parameters) for reference in references]
+        missed = [key for one in each for key in one.missed]
+        announce_all(store, references, missed, dry_run=parameters.dry_run)
     done = Dispatched(
         booked=tuple(key for one in each for key in one.booked),
         withdrawn=tuple(key for one in each for key in one.withdrawn),

@@ -10,7 +10,7 @@ import traceback
 from dataclasses import replace
 
 from patchyard import operations
-from patchyard.domain.actions import CHANGES, Finish
+from patchyard.domain.actions import CHANGES, Call, Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting, allowed
@@ -98,6 +98,7 @@ def machine_run(run: Run, machine: Machine) -> MachineRun:
         policy=machine.policy,
         reboot=setting,
         undo=UndoTarget.model_validate(target) if target else None,
+        hooks=run.hooks,
     )
 
 
@@ -139,7 +140,7 @@ def _may_take_over(run: Run, machine: Machine, held: HeldBy) -> bool:
         return False
     steps = run.store.steps(held.run_id, machine.name)
     actions = [Step.model_validate({"action": s.action, "started_at": s.started_at}) for s in steps]
-    return not any(isinstance(step.action, CHANGES) for step in actions)
+    return not any(isinstance(step.action, (*CHANGES, Call)) for step in actions)
 
 
 def _held(held: HeldBy) -> str:

@@ -95,5 +95,7 @@ def _parameters(
             "domain_limit": configuration.domain_limit,
             "approval": configuration.approval.of,
             "approvers": list(configuration.approval.by),
+            "hooks": list(configuration.hooks),
+            "notices": list(configuration.notices),
         }
     )

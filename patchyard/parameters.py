@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from patchyard.domain.around import Hook, Notice
+
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -142,6 +144,12 @@ class PatchParameters(Parameters):
     )
     approvers: list[str] = _field(
         [], 17, "Approvers", "Who may say yes, by name; everybody who can answer where empty."
+    )
+    hooks: list[Hook] = _field(
+        [], 30, "Hooks", "Steps of your own before and after the run, its waves and machines."
+    )
+    notices: list[Notice] = _field(
+        [], 31, "Notices", "Who is told when it begins, after waves, of failures and of its end."
     )
     window: WindowParameters | None = _field(
         None, 18, "Window", "The maintenance window of this run; none where somebody starts it."

@@ -166,6 +166,7 @@ class RecordedRollout:
             pending=frozenset(self._run.pending),
             opens_at=self._window.start if self._window else None,
             closes_at=self._window.end if self._window else None,
+            stop_because="; ".join(self._run.stops.values()),
         )
 
 

@@ -138,6 +138,9 @@ class MaintenanceSettings(Value):
                 f"has windows that are too short for {self.kind}; "
                 f"write a length of {write_duration(shortest)} or more"
             )
+        names = [hook.name for hook in self.hooks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has several hooks named {', '.join(twice)}; each needs its own name")
         if not self.waves:
             raise ValueError("has no waves; write rest for one of all machines")
         try:

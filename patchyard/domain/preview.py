@@ -104,11 +104,8 @@ def openings(case: Case, number: int) -> tuple[Opening, ...]:
 
 
 def notes(case: Case) -> Iterator[str]:
-    """Tell what is read and kept, but not acted on; and names in scopes that fit nothing."""
+    """Tell what is not carried out, and names in scopes that fit nothing."""
     for each in case.maintenance.configurations:
-        asked = [name for name in ("hooks", "notices") if getattr(each, name)]
-        if asked:
-            yield f"{each.name}: {', '.join(asked)}: read and kept, nothing acts on it yet"
         if each.kind != "guest":
             yield f"{each.name}: maintenance of kind {each.kind} is not carried out yet"
         for name in parse(each.scope).unmatched_names(case.inventory.machines):

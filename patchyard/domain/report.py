@@ -52,6 +52,46 @@ class StepReport(Value):
         return self.finished_at - self.started_at if self.finished_at else None
 
 
+class HookReport(Value):
+    """A hook of the run (wave 0) or of one of its waves. Those of machines are among their steps.
+
+    `code` is empty where it ended well; `attempts` above 1 tell that a crash hid how one ended.
+    """
+
+    name: str
+    when: str
+    wave: int = 0
+    code: str = ""
+    detail: str = ""
+    attempts: int = 1
+    started_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True where it has not ended, or not well."""
+        return bool(self.code) or self.finished_at is None
+
+
+class NoticeReport(Value):
+    """Who was told of the run or its window, when, and what came of it.
+
+    `state` is sent or failed; claimed where nobody saw whether it was given.
+    """
+
+    moment: str
+    to: str
+    address: str = ""
+    state: str
+    detail: str = ""
+    at: datetime
+
+    @property
+    def failed(self) -> bool:
+        """True where it is not known to have been given."""
+        return self.state != "sent"
+
+
 class MachineReport(Value):
     """Everything a person needs to know about one machine of a run."""
 
@@ -123,6 +163,7 @@ class RunReport(Value):
     `summary` is what the run itself adds in words; the verdict is judged from the machines.
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
+    `hooks` are those of the run and its waves, `notices` who was told of it.
     """
 
     run_id: str
@@ -144,6 +185,8 @@ class RunReport(Value):
     window: str = ""
     promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
+    hooks: tuple[HookReport, ...] = ()
+    notices: tuple[NoticeReport, ...] = ()
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
 

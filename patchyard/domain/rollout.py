@@ -52,7 +52,8 @@ class Rollout:
     the budget, nor as missing from their failure domains, nor as unknown. `unapproved` are
     waves that a person has not said yes to yet. `absent` are machines in no wave that could not be
     reached: their failure domains may lack them. `pending` are machines that no longer fit into the
-    run's window, `opens_at` and `closes_at` are its ends.
+    run's window, `opens_at` and `closes_at` are its ends. `stop_because` is what a hook of the
+    operator's own says against going on.
     """
 
     members: tuple[Member, ...]
@@ -67,6 +68,7 @@ class Rollout:
     pending: frozenset[str] = frozenset()
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    stop_because: str = ""
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
@@ -248,6 +250,8 @@ def _at_the_end(seen: _Census) -> Step:
 def _stopped(rollout: Rollout, seen: _Census) -> str:
     if rollout.cancel_requested:
         return "cancelled"
+    if rollout.stop_because:
+        return rollout.stop_because
     charged = len(seen.charged)
     broken = rollout.budget.broken_by(charged, len(rollout.members))
     if not broken:
