@@ -54,6 +54,7 @@ CHOICE = (
     "run_id",
     "machines",
     "window",
+    "availability",
 )
 """Parameters that decide what a run does; where they differ, it is another run."""
 
