@@ -27,6 +27,12 @@ def _attribute(text: str) -> str:
     return text
 
 
+def _two(regions: tuple[str, ...]) -> tuple[str, ...]:
+    if len({plain(region) for region in regions}) != 2 or len(regions) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError("must be two regions, such as [oslo, bergen]")
+    return regions
+
+
 def _least(written: object) -> object:
     """Take a count, a share in percent, or `majority`."""
     if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= MOST:
@@ -96,8 +102,11 @@ class Apart(Value):
     each: Attribute = _EACH
 
 
-_Pair = Annotated[tuple[str, ...], Field(min_length=2, max_length=2)]
-_Phase = Annotated[tuple[str, ...], Field(min_length=1)]
+_Pair = Annotated[
+    tuple[str, ...],
+    AfterValidator(_two),
+    Field(json_schema_extra={"minItems": 2, "maxItems": 2}),
+]
 
 
 class Availability(Value):
@@ -108,7 +117,7 @@ class Availability(Value):
         description="paired_apart: paired regions are in different phases; "
         "one_by_one: each region is one; together: regions make no difference.",
     )
-    phases: tuple[_Phase, ...] = Field(
+    phases: tuple[tuple[str, ...], ...] = Field(
         (), description="Regions in the order of their phases; the others come after them."
     )
     pairs: tuple[_Pair, ...] = Field(
@@ -139,13 +148,6 @@ class Availability(Value):
                 "has phases or pairs, and regions: together, which has none; "
                 "write regions: paired_apart"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _pairs_are_two(self) -> Self:
-        same = [pair[0] for pair in self.pairs if plain(pair[0]) == plain(pair[1])]
-        if same:
-            raise ValueError(f"pairs {', '.join(same)} with itself; write two regions")
         return self
 
     def region_phases(self, published: RegionPairs) -> Phases:

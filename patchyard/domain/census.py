@@ -21,10 +21,10 @@ Lane = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """How many of a group must be up, and how many are that are not in the rollout."""
+    """How many of a group must be up, and who is that is not in the rollout."""
 
     least: int
-    elsewhere: int = 0
+    elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

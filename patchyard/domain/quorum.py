@@ -84,11 +84,14 @@ class Groups:
             run: all machines of a run.
             idle: those of them that are up and are not worked on.
         """
-        up = Counter(key for machine in idle for key in self.quorums(machine))
+        up: dict[str, set[str]] = defaultdict(set)
+        for machine in idle:
+            for key in self.quorums(machine):
+                up[key].add(machine.name)
         least = dict(self._least)
         here = Counter(key for m in run for sort in self._apart for key in sort.keys(m))
         least |= {key: size - 1 for key, size in here.items()}
-        return {key: Needed(number, up[key]) for key, number in least.items()}
+        return {key: Needed(number, frozenset(up[key])) for key, number in least.items()}
 
     @cached_property
     def _sizes(self) -> Counter[str]:

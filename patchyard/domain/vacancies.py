@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -133,9 +133,17 @@ class Quorums:
     def __init__(self, seen: Census) -> None:
         rollout = seen.rollout
         self._needed: Mapping[str, Needed] = rollout.quorums
-        self._up = Counter({key: needed.elsewhere for key, needed in self._needed.items()})
+        self._up = Counter({key: len(each.elsewhere) for key, each in self._needed.items()})
         if self._needed:
             self._up.update(key for m in rollout.members if is_up(rollout, m) for key in m.quorums)
+            self._up.update(self._forgiven(rollout))
+
+    def _forgiven(self, rollout: Rollout) -> Iterator[str]:
+        """Count those in no wave that are not known to be up, where a person says so."""
+        for member in (*rollout.absent, *rollout.unserved):
+            if member.name in rollout.forgiven:
+                known = (key for key in member.quorums if key in self._needed)
+                yield from (k for k in known if member.name not in self._needed[k].elsewhere)
 
     def admits(self, member: Member) -> bool:
         """True where enough are left without it."""
