@@ -22,20 +22,28 @@ def groups_of(run: Run) -> Groups:
     return Groups(Availability.model_validate(written), run.inventory.machines)
 
 
+def check_rules(run: Run, machines: Sequence[Machine]) -> None:
+    """See that the availability rules of a run can hold for its machines.
+
+    Raises:
+        ConfigurationError: they cannot; all that is wrong is told.
+    """
+    wrong = [
+        Problem(said, field=dotted(("availability", *path)))
+        for path, said in contradictions(machines, groups_of(run), published_pairs())
+    ]
+    if wrong:
+        raise ConfigurationError(wrong)
+
+
 def waves_of(run: Run, machines: Sequence[Machine], sizes: Sequence[str]) -> Waves:
     """Cut machines into waves by the availability rules of a run.
 
     Raises:
         ConfigurationError: the sizes cannot be read, or the rules cannot hold for these machines.
     """
-    groups, pairs = groups_of(run), published_pairs()
-    wrong = [
-        Problem(said, field=dotted(("availability", *path)))
-        for path, said in contradictions(machines, groups, pairs)
-    ]
-    if wrong:
-        raise ConfigurationError(wrong)
-    return staged_waves(machines, sizes, groups, pairs)
+    check_rules(run, machines)
+    return staged_waves(machines, sizes, groups_of(run), published_pairs())
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from patchyard.domain.scope import parse
 from patchyard.domain.selection import Selection
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.fleet import BEFORE
-from patchyard.grouping import Others, groups_of, machine_of, waves_of
+from patchyard.grouping import Others, check_rules, groups_of, machine_of, waves_of
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.runs import Run
 
@@ -27,12 +27,14 @@ def select_machines(run: Run) -> list[str]:
     """Return the names in scope, recorded with the run the first time.
 
     Raises:
-        ConfigurationError: the scope cannot be read, or selects no machine.
+        ConfigurationError: the scope cannot be read, or the availability rules cannot hold.
     """
     known = [record.machine for record in run.store.machines(run.id)]
     if known:
         return known
-    names = [m.name for m in parse(run.record.scope).select(run.inventory.machines)]
+    machines = parse(run.record.scope).select(run.inventory.machines)
+    check_rules(run, machines)
+    names = [machine.name for machine in machines]
     run.store.add_machines(run.id, [(name, None, i) for i, name in enumerate(names)])
     return names
 
