@@ -21,6 +21,7 @@ from patchyard.providers import (
     maintained_inventories,
     maintenance_schema,
 )
+from patchyard.region_pairs import published_pairs
 from patchyard.settings import settings
 from patchyard.store import open_store
 
@@ -87,7 +88,8 @@ def _say(lines: Iterable[str]) -> None:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    inventory, found = load_inventory(chosen.path), load_maintenance(chosen.path)
+    inventory = load_inventory(chosen.path)
+    found = load_maintenance(chosen.path, inventory)
     case = Case(found, inventory, datetime.now(UTC))
     parts = (
         _number(len(found.configurations), "configuration"),
@@ -110,9 +112,10 @@ def _schema(_: argparse.Namespace) -> int:
 def _preview(chosen: argparse.Namespace) -> int:
     references = [chosen.inventory] if chosen.inventory else maintained_inventories()
     for number, reference in enumerate(references):
-        inventory, found = load_inventory(reference), load_maintenance(reference)
+        inventory = load_inventory(reference)
+        found = load_maintenance(reference, inventory)
         now = datetime.now(UTC)
-        case = Case(found, inventory, now, _last_seen(inventory))
+        case = Case(found, inventory, now, _last_seen(inventory), pairs=published_pairs())
         _say([""] if number else [])
         _say([f"{inventory.name}, {now:%Y-%m-%d %H:%M} UTC"])
         wrong = conflicts(case, chosen.ahead, chosen.uncovered)

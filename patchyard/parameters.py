@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from patchyard.domain.around import Hook, Notice
+from patchyard.domain.availability import Availability
+from patchyard.domain.limits import DomainLimit
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -121,13 +123,12 @@ class PatchParameters(Parameters):
     max_failure_percent: float = _field(
         10, 10, "Most failures, percent", "The same as a share of the fleet.", ge=0, le=100
     )
-    domain_limit: int = _field(
+    domain_limit: DomainLimit = _field(
         1,
         11,
         "Limit per domain",
-        "Machines of one availability set or cluster at work at once.",
-        ge=1,
-        le=1000,
+        "Machines of one availability set or cluster at work at once: a count, or a share such as "
+        "20%, with one at a time where there are fewer than 10.",
     )
     resume: str = _field(
         "auto",
@@ -153,6 +154,12 @@ class PatchParameters(Parameters):
     )
     window: WindowParameters | None = _field(
         None, 18, "Window", "The maintenance window of this run; none where somebody starts it."
+    )
+    availability: Availability = _field(
+        Availability(),
+        19,
+        "Availability",
+        "Which machines are never away at once, and which come after which.",
     )
 
 

@@ -57,6 +57,7 @@ CHOICE = (
     "machines",
     "window",
     "hooks",
+    "availability",
 )
 """Parameters that decide what a run does; where they differ, it is another run."""
 

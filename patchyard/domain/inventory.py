@@ -291,8 +291,14 @@ class Described(Value):
     availability_set: str | None = Field(
         None, description="Machines that stand in for each other; few are at work at once."
     )
+    update_domain: str | None = Field(
+        None, description="Part of an availability set; one part is at work at a time."
+    )
     cluster: str | None = Field(
         None, description="Cluster; few of its machines are at work at once."
+    )
+    service: str | None = Field(
+        None, description="What it serves, with others; one zone of it is at work at a time."
     )
     site: str | None = Field(None, description="Network place that one worker can reach.")
     tags: dict[str, Scalar] = Field({}, description="Tags: text, numbers, true or false.")

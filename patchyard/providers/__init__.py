@@ -37,13 +37,15 @@ def load_inventory(reference: str | Path) -> Inventory:
     return YAML_FILES.load(_folder(reference))
 
 
-def load_maintenance(reference: str | Path) -> Maintenance:
+def load_maintenance(reference: str | Path, inventory: Inventory | None = None) -> Maintenance:
     """Load the maintenance configurations that stand beside an inventory.
+
+    Where the inventory itself is given, they are held against its machines, too.
 
     Raises:
         ConfigurationError: there is no such inventory, it has none, or something is wrong.
     """
-    return maintenance_files.load(_folder(reference))
+    return maintenance_files.load(_folder(reference), inventory)
 
 
 def maintained_inventories() -> tuple[str, ...]:
