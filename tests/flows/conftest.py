@@ -74,6 +74,12 @@ class Worker:
             self._process.wait(10)
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def log(self) -> str:
         """Return what it printed."""
         return self._log.read_text(errors="replace")
