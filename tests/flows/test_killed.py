@@ -32,8 +32,17 @@ from tests.flows.windows import (
 pytestmark = pytest.mark.slow
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-WORK = 8
+PREFETCHED = timedelta(seconds=12)
+"""So long ahead a worker takes what is booked."""
+
+WORK = 5
 """Seconds that an install takes while something is killed."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Prefect's own client ask a silent server for 14 seconds on end, and not for a minute."""
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "3")
 
 
 @pytest.fixture
@@ -95,7 +104,9 @@ def until_begun(api: Api, yard: SimulatedYard, worker: Worker, number: int = 0) 
 
 def until_ended(api: Api, store: Store, folder: Path, count: int = 1, seconds: float = 120) -> None:
     """Wait until so many runs have ended in the memory."""
-    api.until(lambda: sum(r.finished_at is not None for r in patches(store, folder)) == count, seconds)
+    api.until(
+        lambda: sum(r.finished_at is not None for r in patches(store, folder)) == count, seconds
+    )
 
 
 def each_installed_once(yard: SimulatedYard) -> bool:
@@ -168,11 +179,12 @@ def test_a_worker_that_is_killed_with_its_runs_costs_a_window_nothing_but_time(
     assert each_installed_once(yard)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_is_killed_and_comes_back_ends_no_run_and_loses_no_window(
     yard: SimulatedYard, worker: Worker, deployed: str, api: Api, store: Store
 ) -> None:
     folder, start = inventory_of(yard), minute(now())
-    due = start + 2 * MINUTE if now() - start > 20 * MINUTE / 60 else start + MINUTE
+    due = minute(now() + timedelta(seconds=90))
     for machine in yard.machines:
         yard.cause(machine.name, Fault.SLOW_INSTALL, str(WORK))
     web = configuration(start, "5h", scope=only(yard, 0, 1), slots=1)
@@ -184,22 +196,25 @@ def test_a_server_that_is_killed_and_comes_back_ends_no_run_and_loses_no_window(
 
     kill_server(deployed)
     try:
-        killed_at = now()
-        until = time.monotonic() + max(10.0, (due - now()).total_seconds() + 3)
-        while time.monotonic() < until:
-            time.sleep(0.5)
+        assert now() < due - PREFETCHED
+        time.sleep((due - now()).total_seconds() + 1)
+        # What the server is for is not there, and the run has gone on.
+        assert [len(yard.transactions(machine.name)) for machine in yard.machines] == [1, 1, 0]
     finally:
         revive(api, deployed)
-    assert killed_at < due < now()
-    assert not yard.transactions(yard.machines[2].name)
     assert dispatched(folder) == Dispatched()
     until_ended(api, store, folder, 2)
 
     runs = patches(store, folder)
     assert [run.status for run in runs] == [Status.SUCCEEDED] * 2, worker.log()
     assert claimed_by(store, folder, *both) == sorted(run.id for run in runs)
-    assert alive(api, folder) == {**alive(api, folder), **dict.fromkeys(both, 1)}
+    assert {
+        key: count for key, count in alive(api, folder).items() if key in both
+    } == dict.fromkeys(both, 1)
     assert each_installed_once(yard)
     for key in both:
         (booked,) = flow_runs(api, folder)[key]
         assert api.wait_final(booked["id"])["type"] == "COMPLETED"
+    shown = {row["key"] for row in api.post("artifacts/filter", {"limit": 200})}
+    named = f"{folder.name}-patch"
+    assert {f"{named}-assessment", f"{named}-wave-1", f"{named}-report"} <= shown
