@@ -133,6 +133,11 @@ class SimulatedYard:
         """Return the boot id of a machine."""
         return (self.root(name) / "proc/sys/kernel/random/boot_id").read_text().strip()
 
+    def transactions(self, name: str) -> tuple[str, ...]:
+        """Return every package transaction that was ever begun on a machine, oldest first."""
+        noted = self.root(name) / ".simulated/transactions"
+        return tuple(noted.read_text().splitlines()) if noted.exists() else ()
+
     def refused(self) -> tuple[str, ...]:
         """Return the calls that stand-in tools were not told how to answer, with the machine."""
         found = []
