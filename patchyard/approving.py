@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from patchyard.domain.approval import WHOLE, Answered, Decision, Risk, left_out, risk_of, unapproved
+from patchyard.domain.emergency import Emergency
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import Plan
 from patchyard.domain.value import Known
 from patchyard.fleet import BEFORE
 from patchyard.runs import Run
 from patchyard.store import ApprovalRecord
+from patchyard.untrusted import markdown
 
 SHOWN = 20
 """Machines named to the person who is asked; all are in the plan."""
@@ -60,7 +62,8 @@ def narrowed_away(run: Run, plan: Plan) -> dict[str, str]:
 
 def _asked(run: Run) -> bool:
     """True where a person is asked. A rollback has the parameters of the run that it takes back."""
-    return run.record.kind == "patch" and run.record.parameters.get("approval", "none") != "none"
+    taken_back = run.record.kind == "rollback"
+    return not taken_back and run.record.parameters.get("approval", "none") != "none"
 
 
 def asked_about(run: Run, plan: Plan, wave: int) -> tuple[int, tuple[str, ...]]:
@@ -81,12 +84,30 @@ def question(run: Run, plan: Plan, wave: int, names: tuple[str, ...], wrong: str
         *([f"**The last answer could not be taken: {wrong}.**", ""] if wrong else []),
         f"Approve {what} of run `{run.id}` ({run.record.inventory}, {run.record.scope})?",
         "",
+        *_emergency_lines(emergency_of(run)),
         f"- plan: `{plan.hash[:12]}` (`{plan.hash}`)",
         *_risk_lines(risk),
         f"- machines: {named}",
         *([f"- window: {_window(run)}"] if run.window else []),
     ]
     return "\n".join(lines)
+
+
+def emergency_of(run: Run) -> Emergency | None:
+    """Return the evidence of an emergency; None where the run is none."""
+    given = run.record.parameters.get("emergency")
+    return Emergency.model_validate(given) if given else None
+
+
+def _emergency_lines(emergency: Emergency | None) -> list[str]:
+    if emergency is None:
+        return []
+    who, why = markdown(emergency.requested_by), markdown(emergency.reason)
+    return [
+        f"- **emergency**, wanted by {who}: {why}",
+        f"- **bypasses {emergency.bypassed}**",
+        *(f"- {markdown(each.text)}" for each in emergency.obstacles),
+    ]
 
 
 def _window(run: Run) -> str:

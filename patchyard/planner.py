@@ -48,6 +48,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
         include=tuple(parameters.include),
         exclude=tuple(parameters.exclude),
         hotpatch_only=parameters.hotpatch_only,
+        fixes=tuple(parameters.fixes),
     )
     names = select_machines(run)
     seen = run.store.assessments(run.id, BEFORE)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.approval import Answered
+from patchyard.domain.emergency import Emergency
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
@@ -122,6 +123,7 @@ class RunReport(Value):
     `summary` is what the run itself adds in words; the verdict is judged from the machines.
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
+    `emergency` is the evidence of a run that bypassed rules.
     """
 
     run_id: str
@@ -142,6 +144,7 @@ class RunReport(Value):
     drift: tuple[str, ...] = ()
     window: str = ""
     approvals: tuple[Answered, ...] = ()
+    emergency: Emergency | None = None
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
 
