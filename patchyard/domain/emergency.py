@@ -129,7 +129,7 @@ class Scene:
                 found[interval] |= dict.fromkeys(held)
         return {interval: tuple(held) for interval, held in found.items()}
 
-    def open(self, lane: Lane, *, freezes: bool) -> Window | None:
+    def open_window(self, lane: Lane, *, freezes: bool) -> Window | None:
         """Return the window of a lane that is open now; a frozen one only without the freezes."""
         may = {State.OPEN} if freezes else {State.OPEN, State.FROZEN}
         for window in islice(self.case.windows(lane), LOOKED_AT):
@@ -143,7 +143,7 @@ class Scene:
         """Return when the last open window of each machine ends that has one."""
         found: dict[str, datetime] = {}
         for lane, held in self.lanes:
-            if window := self.open(lane, freezes=freezes):
+            if window := self.open_window(lane, freezes=freezes):
                 for name in held:
                     found[name] = max(found.get(name, window.end), window.end)
         return found
