@@ -17,8 +17,10 @@ from patchyard.domain.conflicts import names
 from patchyard.domain.durations import write_duration
 from patchyard.domain.freezes import Freeze, Frozen, frozen_times
 from patchyard.domain.inventory import Inventory, Machine
-from patchyard.domain.maintenance import Maintenance, ScopeKind
+from patchyard.domain.limits import Budget
+from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.path import RebootSetting
 from patchyard.domain.preview import Case, Lane
 from patchyard.domain.value import Value
 
@@ -223,6 +225,25 @@ def soak(scene: Scene, bypass: Collection[Bypass]) -> timedelta:
     return max((lane.configuration.soak for lane, _ in scene.lanes), default=timedelta(0))
 
 
+def budget(scene: Scene, own: Budget) -> Budget:
+    """Return the strictest of a run's own failure budget and those of the configurations."""
+    every = [own, *(lane.configuration.failure_budget() for lane, _ in scene.lanes)]
+    counts = [each.max_failures for each in every if each.max_failures is not None]
+    shares = [each.max_failure_percent for each in every if each.max_failure_percent is not None]
+    return Budget(min(counts, default=None), min(shares, default=None))
+
+
+def excluded(scene: Scene) -> tuple[str, ...]:
+    """Return the masks of what the configurations never install on systems like these."""
+    families = {machine.name: machine.os_family for machine in scene.machines}
+    every = (
+        lane.configuration.selection(family).exclude
+        for lane, held in scene.lanes
+        for family in sorted({families[name] for name in held})
+    )
+    return tuple(dict.fromkeys(mask for masks in every for mask in masks))
+
+
 def ends(scene: Scene, bypass: Collection[Bypass]) -> datetime | None:
     """Return when what is not bypassed ends the run: a window's end, a freeze's start."""
     found: list[datetime] = []
@@ -236,16 +257,25 @@ def ends(scene: Scene, bypass: Collection[Bypass]) -> datetime | None:
 def under_all(maintenance: Maintenance, inventory: Inventory) -> Inventory:
     """Return the machines as all guest configurations that know them have them.
 
-    Their checks are added up, and the strictest undo policy holds.
+    Their checks are added up, the strictest undo policy holds, and one that is never to be rebooted
+    is not.
     """
     machines = {machine.name: machine for machine in inventory.machines}
     for configuration in maintenance.configurations:
         if configuration.kind == ScopeKind.GUEST:
             for known in configuration.machines(inventory):
-                machines[known.name] = configuration.under(machines[known.name])
+                machines[known.name] = _under(configuration, machines[known.name])
     return Inventory(
         name=inventory.name, folder=inventory.folder, machines=tuple(machines.values())
     )
+
+
+def _under(configuration: MaintenanceConfiguration, machine: Machine) -> Machine:
+    under = configuration.under(machine)
+    if under.policy.reboot is not None or configuration.reboot != RebootSetting.NEVER:
+        return under
+    policy = under.policy.model_copy(update={"reboot": configuration.reboot.value})
+    return under.model_copy(update={"policy": policy})
 
 
 def _moment(at: datetime) -> str:

@@ -15,13 +15,16 @@ from patchyard.domain.emergency import (
     Bypass,
     Emergency,
     Scene,
+    budget,
     declare,
     ends,
+    excluded,
     soak,
     under_all,
 )
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.inventory import Inventory, Machine, Policy
+from patchyard.domain.limits import Budget
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.parameters import EmergencyParameters
 
@@ -200,3 +203,26 @@ def test_a_reason_and_a_name_must_be_there() -> None:
     for missing in ("reason", "requested_by"):
         with pytest.raises(ValidationError, match=missing):
             parameters(**{missing: None})
+
+
+def test_the_strictest_budget_holds() -> None:
+    of = scene(made("a", scope="a", budget={"max_failures": 0}), made("b", scope="b"))
+    assert budget(of, Budget(3, 50)) == Budget(0, 10)
+    assert budget(of, Budget(None, 5)) == Budget(0, 5)
+    assert budget(scene(), Budget(None, 50)) == Budget(None, 50)
+
+
+def test_what_the_configurations_exclude_on_such_systems_is_told_once() -> None:
+    of = scene(
+        made("one", linux={"exclude": ["docker*"]}, windows={"exclude": ["KB1"]}),
+        made("two", linux={"exclude": ["docker*", "nginx"]}),
+    )
+    assert excluded(of) == ("docker*", "nginx")
+
+
+def test_a_machine_that_its_configuration_never_reboots_is_not_rebooted() -> None:
+    of = scene(made("web", reboot="never"))
+    own = Machine(name="c", address="c", policy=Policy(reboot="if_required"))
+    inventory = Inventory(name="x", folder="/x", machines=(*of.machines, own))
+    changed = under_all(of.maintenance, inventory)
+    assert [each.policy.reboot for each in changed.machines] == ["never", "never", "if_required"]
