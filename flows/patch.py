@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prefect.client.schemas.objects import State
 
 from flows.recorded import closed_state, flow_run_id, recorded_flow, state_of
@@ -9,10 +11,10 @@ from flows.rollout import assess_all, roll_out
 from flows.window import Window
 from patchyard.account import close, closed_report, report_of
 from patchyard.domain.report import RunReport
-from patchyard.openings import enter
+from patchyard.openings import Closed, enter
 from patchyard.parameters import PatchParameters
 from patchyard.planner import drift_of, plan_of, plan_run
-from patchyard.runs import begin
+from patchyard.runs import Run, begin
 
 
 @recorded_flow("patch", "patch {parameters.inventory} [{parameters.scope}]")
@@ -24,9 +26,16 @@ def patch(parameters: PatchParameters) -> State[RunReport]:
     Args:
         parameters: what to patch, with what, and how carefully.
     """
+    return carry_out("patch", parameters)
+
+
+def carry_out(
+    kind: str, parameters: PatchParameters, let_in: Callable[[Run], Closed | None] = enter
+) -> State[RunReport]:
+    """Patch as the parameters say. `let_in` says why a run may not begin, if it may not."""
     with (
         begin(
-            "patch",
+            kind,
             inventory=parameters.inventory,
             scope=parameters.scope,
             parameters=parameters.model_dump(mode="json"),
@@ -35,7 +44,7 @@ def patch(parameters: PatchParameters) -> State[RunReport]:
         ) as run,
         Window(run) as window,
     ):
-        closed = enter(run)
+        closed = let_in(run)
         if closed is not None:
             return closed_state(close(run, window.publish(closed_report(run, closed))), closed.word)
         plan = plan_of(run)

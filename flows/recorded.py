@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from flows.server import recording_server
 from patchyard.domain.admission import EXCEEDED
+from patchyard.domain.emergency import NOT_BYPASSED
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
@@ -104,9 +105,9 @@ def closed_state(report: RunReport, word: str) -> State[RunReport]:
     """Return the state of a run that was not let into its window, named after why.
 
     Where another run has the window, or it was closed by a person, all is well; where it was
-    missed a person must know.
+    missed, or an emergency was refused, a person must know.
     """
-    if word == EXCEEDED:
+    if word in {EXCEEDED, NOT_BYPASSED}:
         return Failed(name=word, message=verdict(report), data=RunFailed(report))
     return Completed(name=word, message=verdict(report), data=report)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
+from flows.emergency import taken_up
 from flows.patch import patch
 from flows.rollback import rollback
 from patchyard.domain.report import RunReport
-from patchyard.parameters import PatchParameters, ResumeParameters, RollbackParameters
+from patchyard.parameters import EmergencyRun, PatchParameters, ResumeParameters, RollbackParameters
 from patchyard.runs import orphaned_runs
 
 
@@ -27,6 +28,8 @@ def resume(parameters: ResumeParameters = ResumeParameters()) -> list[RunReport]
         given = {key: value for key, value in record.parameters.items() if key not in ours}
         if record.kind == "patch":
             reports.append(patch(PatchParameters.model_validate({**given, "resume": record.id})))
+        elif record.kind == "emergency":
+            reports.append(taken_up(EmergencyRun.model_validate({**given, "resume": record.id})))
         elif record.kind == "rollback":
             reports.append(
                 rollback(RollbackParameters.model_validate({**given, "resume": record.id}))

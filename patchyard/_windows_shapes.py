@@ -41,6 +41,8 @@ _UPDATE: Shape = {
     "title?": "text",
     "description?": "text|null",
     "kbs?": ["text"],
+    "bulletins?": ["text"],
+    "cves?": ["text"],
     "categories?": [{"id": "text", "name": "text"}],
     "severity?": "text|null",
     "type?": "whole",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from patchyard.approving import answers_of, narrowed_away
+from patchyard.approving import answers_of, emergency_of, narrowed_away
 from patchyard.domain.account import account
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
@@ -70,6 +70,7 @@ def report_of(
         approvals=answers_of(run),
         hooks=hooks,
         notices=notices,
+        emergency=emergency_of(run),
         machines=machines,
     )
 
@@ -88,6 +89,7 @@ def closed_report(run: Run, closed: Closed) -> RunReport:
         finished_at=run.clock(),
         machines=(),
         window=_window(run),
+        emergency=emergency_of(run),
     )
 
 

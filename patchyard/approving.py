@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from patchyard.domain.approval import WHOLE, Answered, Decision, Risk, left_out, risk_of, unapproved
+from patchyard.domain.emergency import Emergency
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import Plan
 from patchyard.domain.value import Known
 from patchyard.fleet import BEFORE
 from patchyard.runs import Run
 from patchyard.store import ApprovalRecord
+from patchyard.untrusted import markdown
 
 SHOWN = 20
 """Machines named to the person who is asked; all are in the plan."""
@@ -63,7 +65,7 @@ def _asked(run: Run, plan: Plan) -> bool:
 
     A rollback has the parameters of the run that it takes back.
     """
-    if run.record.kind != "patch":
+    if run.record.kind == "rollback":
         return False
     unproven = plan.promoted is not None and not plan.promoted.proven
     return unproven or run.record.parameters.get("approval", "none") != "none"
@@ -87,6 +89,7 @@ def question(run: Run, plan: Plan, wave: int, names: tuple[str, ...], wrong: str
         *([f"**The last answer could not be taken: {wrong}.**", ""] if wrong else []),
         f"Approve {what} of run `{run.id}` ({run.record.inventory}, {run.record.scope})?",
         "",
+        *_emergency_lines(emergency_of(run)),
         f"- plan: `{plan.hash[:12]}` (`{plan.hash}`)",
         *_risk_lines(risk),
         *([f"- ring: {plan.promoted.told}"] if plan.promoted else []),
@@ -94,6 +97,23 @@ def question(run: Run, plan: Plan, wave: int, names: tuple[str, ...], wrong: str
         *([f"- window: {_window(run)}"] if run.window else []),
     ]
     return "\n".join(lines)
+
+
+def emergency_of(run: Run) -> Emergency | None:
+    """Return the evidence of an emergency; None where the run is none."""
+    given = run.record.parameters.get("emergency")
+    return Emergency.model_validate(given) if given else None
+
+
+def _emergency_lines(emergency: Emergency | None) -> list[str]:
+    if emergency is None:
+        return []
+    who, why = markdown(emergency.requested_by), markdown(emergency.reason)
+    return [
+        f"- **emergency**, wanted by {who}: {why}",
+        f"- **bypasses {emergency.bypassed}**",
+        *(f"- {markdown(each.text)}" for each in emergency.obstacles),
+    ]
 
 
 def _window(run: Run) -> str:

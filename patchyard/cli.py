@@ -135,7 +135,9 @@ def _preview(scope: Scope, inventory: Inventory, *, only: str | None) -> Iterabl
 def add_runs(commands: Commands) -> None:
     """Add `runs`."""
     parser = commands.add_parser("runs", help="list the latest runs, newest first")
-    parser.add_argument("--kind", choices=("assess", "patch", "rollback"), help="only these")
+    parser.add_argument(
+        "--kind", choices=("assess", "patch", "emergency", "rollback"), help="only these"
+    )
     parser.add_argument("-n", type=int, default=20, metavar="N", help="how many (20)")
     parser.set_defaults(answer=_runs)
 

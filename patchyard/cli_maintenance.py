@@ -1,4 +1,4 @@
-"""The command `maintenance`: check its files, print their schema, preview the windows to come."""
+"""The command `maintenance`: check its files, print their schema, preview and forecast."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from typing import Any
 from patchyard.cli_hooks import add_test_hooks
 from patchyard.domain.conflicts import conflicts
 from patchyard.domain.durations import parse_duration
+from patchyard.domain.forecast import forecast
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.preview import Case, notes, openings
+from patchyard.domain.scope import parse
 from patchyard.domain.updates import Assessment
+from patchyard.domain.ways import Sight, Taken
+from patchyard.forecast_view import forecast_document, render_forecast
 from patchyard.maintenance_view import render_preview
 from patchyard.providers import (
     load_inventory,
@@ -27,7 +31,7 @@ from patchyard.store import open_store
 
 
 def add_maintenance(commands: Any) -> None:
-    """Add `maintenance check PATH`, `maintenance schema` and `maintenance preview [INVENTORY]`."""
+    """Add `maintenance`: `check`, `schema`, `preview` and `forecast`."""
     parser = commands.add_parser("maintenance", help="check and preview maintenance configurations")
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     check = verbs.add_parser("check", help="read maintenance files and tell all that is wrong")
@@ -37,6 +41,7 @@ def add_maintenance(commands: Any) -> None:
     schema.set_defaults(answer=_schema)
     _add_preview(verbs)
     add_test_hooks(verbs)
+    _add_forecast(verbs)
 
 
 def _add_preview(verbs: Any) -> None:
@@ -65,6 +70,30 @@ def _add_preview(verbs: Any) -> None:
         help="tell machines that have no window for so long (35d)",
     )
     preview.set_defaults(answer=_preview)
+
+
+def _add_forecast(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "forecast", help="when each open security fix will be installed, and what is in the way"
+    )
+    parser.add_argument("inventory", metavar="INVENTORY", help="folder or name of the inventory")
+    parser.add_argument("--scope", default="all", metavar="EXPRESSION", help="only these machines")
+    parser.add_argument(
+        "--ahead",
+        type=_duration,
+        default=timedelta(days=90),
+        metavar="TIME",
+        help="how far to look for windows (90d)",
+    )
+    parser.add_argument(
+        "--stale",
+        type=_duration,
+        default=timedelta(days=7),
+        metavar="TIME",
+        help="an assessment that is older tells nothing for sure (7d)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(answer=_forecast)
 
 
 def _count(text: str) -> int:
@@ -127,3 +156,27 @@ def _last_seen(inventory: Inventory) -> dict[str, Assessment]:
     """Return the last assessments of machines that were ever assessed."""
     with open_store(settings().database_url) as store:
         return store.latest_assessments(inventory.name)
+
+
+def _forecast(chosen: argparse.Namespace) -> int:
+    scope = parse(chosen.scope)
+    inventory, found = load_inventory(chosen.inventory), load_maintenance(chosen.inventory)
+    now = datetime.now(UTC)
+    case = Case(found, inventory, now, _last_seen(inventory))
+    sight = Sight(chosen.ahead, chosen.stale, _taken(case))
+    names = {machine.name for machine in scope.select(inventory.machines)}
+    rows = [row for row in forecast(case, sight) if row.machine in names]
+    if chosen.json:
+        sys.stdout.write(forecast_document(inventory.name, now, rows))
+        return 0
+    _say([f"{inventory.name}, {now:%Y-%m-%d %H:%M} UTC"])
+    _say(render_forecast(rows))
+    return 0
+
+
+def _taken(case: Case) -> Taken:
+    """Return which of the windows that are open now, or soon, a run has claimed already."""
+    near = {window.key for lane in case.lanes for window in case.within(lane, timedelta(days=2))}
+    with open_store(settings().database_url) as store:
+        claims = store.window_claims(case.inventory.name, near)
+    return {(claim.key, claim.part): claim.run_id for claim in claims}

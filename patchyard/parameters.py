@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from patchyard.domain.advisories import wrong_with_identifier
 from patchyard.domain.around import Hook, Notice
 from patchyard.domain.availability import Availability
+from patchyard.domain.emergency import Bypass, Emergency
 from patchyard.domain.limits import DomainLimit
+from patchyard.domain.waves import WHOLE, parse_waves
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -26,6 +29,13 @@ def _field(default: Any, position: int, title: str, description: str, **limits: 
         json_schema_extra={"position": position},
         **limits,
     )
+
+
+def _identifiers(given: list[str]) -> list[str]:
+    wrong = [told for text in given if (told := wrong_with_identifier(text))]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return given
 
 
 class Parameters(BaseModel):
@@ -161,6 +171,104 @@ class PatchParameters(Parameters):
         "Availability",
         "Which machines are never away at once, and which come after which.",
     )
+    fixes: list[str] = _field(
+        [],
+        20,
+        "Fixes",
+        "Only what is known to fix these, such as CVE-2026-12345 or KB5041160, whatever its class; "
+        "and what an include names.",
+    )
+
+    @field_validator("fixes")
+    @classmethod
+    def _ids(cls, given: list[str]) -> list[str]:
+        return _identifiers(given)
+
+
+class EmergencyParameters(Parameters):
+    """Patch now: what is named here is bypassed, everything else holds. A person must say yes."""
+
+    dry_run: bool = _field(
+        True, 2, "Dry run", "Assess and plan only. Nothing is installed while this is on."
+    )
+    requested_by: Name = _field(
+        ..., 3, "Your name", "Who wants this. It is kept as evidence; nothing proves it."
+    )
+    reason: str = _field(
+        ..., 4, "Reason", "Why it cannot wait; kept as evidence.", min_length=3, max_length=2000
+    )
+    fixes: list[str] = _field(
+        [],
+        5,
+        "Fixes",
+        "Only what is known to fix these, such as CVE-2026-12345 or KB5041160; all critical and "
+        "security updates where nothing is named.",
+    )
+    include: list[str] = _field(
+        [], 6, "Include", "Packages of which you know that they fix it, by masks such as openssl*."
+    )
+    exclude: list[str] = _field(
+        [], 7, "Exclude", "Never install packages by these masks, nor what needs them."
+    )
+    bypass: list[Literal["windows", "freezes", "soak"]] = _field(
+        [], 8, "Bypass", "What does not hold for this run: each by name. Nothing where empty."
+    )
+    approvers: list[str] = _field(
+        [], 9, "Approvers", "Who may say yes, by name; everybody who can answer where empty."
+    )
+    approval: Literal["run", "wave"] = _field(
+        "run", 10, "Approval", "What a person must say yes to: the plan, or every wave."
+    )
+    reboot: Literal["if_required", "never", "always"] = _field(
+        "if_required", 11, "Reboot", "What may be done where a reboot is owed."
+    )
+    waves: list[str] = _field(
+        ["1", "rest"],
+        12,
+        "Waves",
+        "Sizes of the waves in order. The first is a canary: 1, or a share of at most 50%.",
+        min_length=1,
+    )
+    max_failures: int | None = _field(
+        None, 13, "Most failures", "The run stops when more machines than this have failed.", ge=0
+    )
+    max_failure_percent: float = _field(
+        10, 14, "Most failures, percent", "The same as a share of the fleet.", ge=0, le=100
+    )
+    domain_limit: int = _field(
+        1,
+        15,
+        "Limit per domain",
+        "Machines of one availability set or cluster at work at once.",
+        ge=1,
+        le=1000,
+    )
+
+    @field_validator("fixes")
+    @classmethod
+    def _ids(cls, given: list[str]) -> list[str]:
+        return _identifiers(given)
+
+    @field_validator("waves")
+    @classmethod
+    def _canary(cls, given: list[str]) -> list[str]:
+        """Refuse a first wave that could be the whole fleet: an emergency keeps its canary."""
+        first = parse_waves(given)[0]
+        share = first.percent is not None and first.percent * 2 <= WHOLE
+        if first.count != 1 and not share:
+            raise ValueError(f"begin with a canary, {given[0]!r} is none; write 1, or at most 50%")
+        return given
+
+    @property
+    def bypassed(self) -> frozenset[Bypass]:
+        """What is bypassed."""
+        return frozenset(Bypass(name) for name in self.bypass)
+
+
+class EmergencyRun(PatchParameters):
+    """What an emergency is recorded with: what is done, and the evidence of why it was let in."""
+
+    emergency: Emergency
 
 
 class RollbackParameters(BaseModel):
@@ -224,6 +332,8 @@ class DispatchParameters(BaseModel):
 __all__ = [
     "AssessParameters",
     "DispatchParameters",
+    "EmergencyParameters",
+    "EmergencyRun",
     "Parameters",
     "PatchParameters",
     "ResumeParameters",

@@ -52,6 +52,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
         include=tuple(parameters.include),
         exclude=tuple(parameters.exclude),
         hotpatch_only=parameters.hotpatch_only,
+        fixes=tuple(parameters.fixes),
     )
     promoted, versions = promote(run, *run.ring) if run.ring else (None, None)
     selection = selection.model_copy(update={"promoted": versions})

@@ -51,6 +51,8 @@ CHOICE = (
     "classifications",
     "include",
     "exclude",
+    "fixes",
+    "emergency",
     "hotpatch_only",
     "waves",
     "run_id",
@@ -107,7 +109,8 @@ class Run:
 
         A rollback has the parameters of the run that it takes back, and not its window.
         """
-        given = self.record.parameters.get("window") if self.record.kind == "patch" else None
+        taken_back = self.record.kind == "rollback"
+        given = None if taken_back else self.record.parameters.get("window")
         return WindowParameters.model_validate(given) if given else None
 
     @cached_property
@@ -247,7 +250,7 @@ def begin(
     """Open a run: a new one, or one that is unfinished and has no living owner.
 
     Args:
-        kind: patch, assess or rollback.
+        kind: patch, emergency, assess or rollback.
         inventory: the inventory's folder or name.
         scope: the scope expression.
         parameters: the flow's parameters, recorded with the run.
@@ -364,7 +367,7 @@ def orphaned_runs(run_id: str = "") -> list[RunRecord]:
     store = open_store(settings().database_url)
     unfinished = [
         record
-        for kind in ("patch", "rollback")
+        for kind in ("patch", "emergency", "rollback")
         for record in store.find_unfinished(kind, None)
         if run_id in {"", record.id}
     ]

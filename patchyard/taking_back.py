@@ -38,7 +38,7 @@ def past_run(parameters: RollbackParameters) -> Past:
     """
     store = open_store(settings().database_url)
     record = store.run(parameters.run_id)
-    if record is None or record.kind != "patch":
+    if record is None or record.kind not in {"patch", "emergency"}:
         raise ConfigurationError.of(
             f"there is no patch run {parameters.run_id!r}; `patchyard runs` lists them",
             field="run_id",

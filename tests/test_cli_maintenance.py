@@ -11,7 +11,7 @@ from patchyard.cli import main
 from patchyard.domain.outcome import Status
 from patchyard.domain.updates import Classification, Update
 from patchyard.settings import settings
-from patchyard.store import RunRecord, open_store
+from patchyard.store import RunRecord, WindowClaim, open_store
 from patchyard.testing.assessments import assessment
 
 NOW = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -174,3 +174,58 @@ def test_machines_whose_zone_there_is_not_are_told_by_check(
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["maintenance", "schema"]) == 0
     assert "configurations" in json.loads(capsys.readouterr().out)["properties"]
+
+
+FORECAST = """\
+mine, 2026-03-27 12:00 UTC
+machine  fix                  class     outlook    when (UTC)        window
+web-1    linux-image-amd64 2  Security  scheduled  2026-04-12 00:30  sundays@2026-04-12
+    window_taken: sundays@2026-03-29, run patch-7 has it
+    frozen: sundays@2026-04-05, audit: books
+web-2    (what it may lack)   -         unknown    2026-04-12 00:30  sundays@2026-04-12
+    not_assessed
+    window_taken: sundays@2026-03-29, run patch-7 has it
+    frozen: sundays@2026-04-05, audit: books
+db-1     (what it may lack)   -         unknown    -                 -
+    not_assessed
+    no_configuration
+
+1 open fix on 1 machine: 1 scheduled; what 2 machines may lack is not wholly known.
+"""
+
+
+def test_when_fixes_come_and_what_is_in_the_way_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("45m", "2h"))
+    remember("web-1")
+    with open_store(settings().database_url) as store:
+        at = datetime(2026, 3, 29, tzinfo=UTC)
+        key = "sundays@2026-03-29"
+        store.claim_window([WindowClaim("mine", key, "linux", "patch-7", at, at, NOW)])
+    assert main(["maintenance", "forecast", "mine"]) == 0
+    assert capsys.readouterr().out == FORECAST
+
+
+def test_a_forecast_is_json_too_and_can_be_of_some_machines(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("45m", "2h"))
+    remember("web-1")
+    command = ["maintenance", "forecast", "mine", "--json", "--scope", "web-1", "--ahead", "5d"]
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["schema_version"], told["inventory"]) == (1, "mine")
+    (row,) = told["forecasts"]
+    assert (row["machine"], row["update"], row["candidate"]) == ("web-1", "linux-image-amd64", "2")
+    assert (row["outlook"], row["at"]) == ("scheduled", "2026-03-29T01:00:00Z")
+    assert row["cves"] is None
+    assert folder.is_dir()
+
+
+def test_where_nothing_is_open_the_forecast_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.is_dir()
+    assert main(["maintenance", "forecast", "mine", "--scope", "not all"]) == 0
+    assert "no open security fix is known, on no machine\n" in capsys.readouterr().out

@@ -31,6 +31,8 @@ class WhyNot(StrEnum):
     NEEDS_REMOVAL = "needs_removal"
     KEPT_BACK = "kept_back"
     NOT_HOTPATCH = "not_hotpatch"
+    NOT_A_FIX = "not_a_fix"
+    UNKNOWN_FIX = "unknown_fix"
     ALREADY_INSTALLED = "already_installed"
     NOT_PROMOTED = "not_promoted"
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.approval import Answered
+from patchyard.domain.emergency import Emergency
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
@@ -164,6 +165,7 @@ class RunReport(Value):
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
     `hooks` are those of the run and its waves, `notices` who was told of it.
+    `emergency` is the evidence of a run that bypassed rules.
     """
 
     run_id: str
@@ -187,6 +189,7 @@ class RunReport(Value):
     approvals: tuple[Answered, ...] = ()
     hooks: tuple[HookReport, ...] = ()
     notices: tuple[NoticeReport, ...] = ()
+    emergency: Emergency | None = None
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
 

@@ -10,11 +10,12 @@ from types import MappingProxyType
 
 from pydantic import model_validator
 
+from patchyard.domain.advisories import fixes
 from patchyard.domain.masks import includes, matches, wrong_with
 from patchyard.domain.plan import LeftOut, PlannedUpdate, WhyNot
 from patchyard.domain.rings import versions
 from patchyard.domain.updates import Assessment, Classification, Standing, Update
-from patchyard.domain.value import Value
+from patchyard.domain.value import Known, Value
 from patchyard.errors import ConfigurationError, Problem
 
 SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
@@ -47,6 +48,8 @@ class Selection(Value):
     Each entry of `atomic` is a set of masks: the updates that they match are never installed
     apart from each other. With `hotpatch_only` a system that has hotpatches gets nothing else.
     Where `promoted` is given, pairs of a key and a version, nothing else is installed.
+    Where `fixes` names vulnerabilities or advisories, what is known to fix one of them is asked
+    for, whatever its class, and nothing else but what an include names.
 
     Raises:
         ConfigurationError: a mask cannot be used; all that cannot are named.
@@ -63,6 +66,8 @@ class Selection(Value):
     def proven(self) -> dict[str, frozenset[str]]:
         """The versions that are promoted, by the package's key."""
         return versions(self.promoted or ())
+
+    fixes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _masks_can_be_used(self) -> Selection:
@@ -236,18 +241,33 @@ def _asked_for(update: Update, selection: Selection) -> bool:
     """A new package is never asked for by itself: it comes along with what needs it."""
     if not update.installed and not update.by_itself:
         return False
-    if update.classification in selection.classifications:
+    if _wanted_for_what_it_is(update, selection):
         return True
     return any(includes(mask, update) for mask in selection.include)
+
+
+def _wanted_for_what_it_is(update: Update, selection: Selection) -> bool:
+    if selection.fixes:
+        return fixes(update, selection.fixes) == Known.YES
+    return update.classification in selection.classifications
 
 
 def _not_asked_for(update: Update, selection: Selection) -> _Reason:
     near = next((mask for mask in selection.include if matches(mask, update)), None)
     if near is not None:
         return WhyNot.NOT_INCLUDED, f"include {near} asks for another version"
+    if selection.fixes:
+        return _no_fix(update, selection)
     if selection.classifications:
         return WhyNot.CLASSIFICATION, f"its class is {update.classification}"
     return WhyNot.NOT_INCLUDED, "no include mask names it"
+
+
+def _no_fix(update: Update, selection: Selection) -> _Reason:
+    """Tell what is known not to fix what is named from what nobody tells of."""
+    if fixes(update, selection.fixes) == Known.UNKNOWN:
+        return WhyNot.UNKNOWN_FIX, f"nobody tells whether it fixes {', '.join(selection.fixes)}"
+    return WhyNot.NOT_A_FIX, f"it fixes none of {', '.join(selection.fixes)}"
 
 
 def _planned(update: Update, selection: Selection) -> PlannedUpdate:

@@ -51,7 +51,8 @@ class Update(Value):
     such updates. `build` is what the system's build should be afterwards, where that is known.
     `severity` is what its maker calls it, in the maker's word; empty where nobody tells one.
     `by_itself` is set where it is wanted for its own sake although nothing of it is installed, as
-    an update of Windows is. Sizes are bytes.
+    an update of Windows is. `advisories` and `cves` are ids of what it fixes, None where nobody
+    tells them. Sizes are bytes.
     """
 
     name: str
@@ -74,6 +75,8 @@ class Update(Value):
     build: str = ""
     severity: str = ""
     by_itself: bool = False
+    advisories: tuple[str, ...] | None = None
+    cves: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:

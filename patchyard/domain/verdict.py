@@ -14,8 +14,12 @@ NAMED = 3
 LONGEST_CHECK = 80
 """Characters of a check's name in the sentence."""
 
+PATCHING = frozenset({"patch", "emergency"})
+"""Kinds of runs that install a plan."""
+
 _DONE = {
     "patch": "patched",
+    "emergency": "patched",
     "rollback": "back on earlier versions",
     "assess": "assessed",
 }
@@ -61,13 +65,13 @@ def _lead(report: RunReport) -> str:
 def _idle(machine: MachineReport, report: RunReport) -> bool:
     """True where a patch run proved that a machine has all it should have, and did nothing."""
     proven = machine.compliance_after == Compliance.COMPLIANT
-    return report.kind == "patch" and machine.wave is None and proven and not machine.planned
+    return report.kind in PATCHING and machine.wave is None and proven and not machine.planned
 
 
 def _held_back(machine: MachineReport, report: RunReport) -> bool:
     """True where nothing was done, although something is missing or may be."""
     nothing = machine.wave is None and not machine.planned
-    return report.kind == "patch" and nothing and machine.status.good
+    return report.kind in PATCHING and nothing and machine.status.good
 
 
 def _would(report: RunReport) -> str:

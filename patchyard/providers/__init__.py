@@ -14,6 +14,7 @@ from patchyard.providers._schema import inventory_schema
 from patchyard.providers.yaml_files import PROVIDER as YAML_FILES
 
 __all__ = [
+    "find_maintenance",
     "inventory_schema",
     "load_inventory",
     "load_maintenance",
@@ -46,6 +47,18 @@ def load_maintenance(reference: str | Path, inventory: Inventory | None = None) 
         ConfigurationError: there is no such inventory, it has none, or something is wrong.
     """
     return maintenance_files.load(_folder(reference), inventory)
+
+
+def find_maintenance(reference: str | Path) -> Maintenance:
+    """Load what stands beside an inventory: nothing where it has no maintenance files.
+
+    Raises:
+        ConfigurationError: there is no such inventory, or something is wrong.
+    """
+    folder = _folder(reference)
+    return (
+        maintenance_files.load(folder) if maintenance_files.stands_in(folder) else Maintenance(())
+    )
 
 
 def maintained_inventories() -> tuple[str, ...]:

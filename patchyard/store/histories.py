@@ -13,6 +13,9 @@ from patchyard.store.records import StepRecord
 _TIMED = ("install", "undo", "reboot")
 """Kinds of acts whose time counts."""
 
+_CHANGING = ("patch", "emergency", "rollback")
+"""Kinds of runs that change machines."""
+
 _STEPS = select_as(StepRecord, StepRow)
 
 
@@ -23,7 +26,7 @@ class Histories(Part):
         """Return the ids of the last runs that changed machines of an inventory, newest first."""
         query = (
             select(RunRow.id)
-            .where(RunRow.inventory == inventory, RunRow.kind.in_(("patch", "rollback")))
+            .where(RunRow.inventory == inventory, RunRow.kind.in_(_CHANGING))
             .where(RunRow.id != but, RunRow.plan_hash.is_not(None))
             .order_by(RunRow.started_at.desc(), RunRow.id.desc())
             .limit(limit)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from patchyard.parameters import (
     AssessParameters,
     DispatchParameters,
+    EmergencyParameters,
     PatchParameters,
     ResumeParameters,
     RollbackParameters,
@@ -27,6 +28,7 @@ DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_
 MODELS: dict[str, type[BaseModel]] = {
     "flows.assess.assess": AssessParameters,
     "flows.patch.patch": PatchParameters,
+    "flows.emergency.emergency": EmergencyParameters,
     "flows.rollback.rollback": RollbackParameters,
     "flows.resume.resume": ResumeParameters,
     "flows.dispatch.dispatch": DispatchParameters,

@@ -313,6 +313,8 @@ EXAMPLES: dict[WhyNot, tuple[list[Update], Selection]] = {
         [update(hotpatch="")],
         EVERYTHING.model_copy(update={"hotpatch_only": True}),
     ),
+    WhyNot.NOT_A_FIX: ([update(cves=("CVE-2026-1",))], Selection(fixes=("CVE-2026-2",))),
+    WhyNot.UNKNOWN_FIX: ([update()], Selection(fixes=("CVE-2026-2",))),
     WhyNot.ALREADY_INSTALLED: ([update(installed="2")], EVERYTHING),
 }
 

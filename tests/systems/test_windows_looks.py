@@ -56,6 +56,12 @@ class TestOffers:
         seen = only(Yard(SERVER_2022, DOTNET).look())
         assert (seen.name, seen.candidate, seen.severity) == ("KB5121017", "1", "Unspecified")
 
+    def test_one_that_tells_what_it_fixes(self) -> None:
+        seen = only(Yard(SERVER_2022, replace(LCU_2022, cves=("CVE-2026-7",))).look())
+        assert (seen.advisories, seen.cves) == ((seen.name,), ("CVE-2026-7",))
+        untold = only(Yard(SERVER_2022, LCU_2022).look())
+        assert (untold.advisories, untold.cves) == ((untold.name,), None)
+
     def test_many(self) -> None:
         seen = Yard(SERVER_2022, LCU_2022, DOTNET, DEFENDER, MSRT).look()
         assert {u.name: u.severity for u in seen.updates} == {

@@ -12,6 +12,7 @@ from patchyard.managers.windows_update.baselines import Table
 from patchyard.managers.windows_update.categories import (
     Kind,
     classification,
+    kbs,
     kind_of,
     name_of,
     severity,
@@ -92,7 +93,14 @@ def _update(key: str, row: Facts, ground: Ground) -> Update:
         build=_build(row, kind, ground),
         severity=severity(row),
         by_itself=True,
+        advisories=(*kbs(row), *_texts(row.get("bulletins"))),
+        cves=_texts(row.get("cves")) or None,
     )
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    """Return the texts of a list. An empty list of vulnerabilities is what Windows mostly tells."""
+    return tuple(word(each) for each in given if word(each)) if isinstance(given, list) else ()
 
 
 def _standing(row: Facts, kind: Kind, ground: Ground) -> tuple[Standing, str]:

@@ -159,3 +159,13 @@ class TestSelecting:
         assert [u.name for u in seen.updates] == ["KB5120242"]
         assert seen.complete == Known.NO
         assert "type library" in seen.incomplete_because[0]
+
+
+class TestWhatItFixes:
+    def test_its_articles_and_bulletins_are_told(self) -> None:
+        assert only({**LCU, "bulletins": ["MS26-010"]}).advisories == ("KB5120242", "MS26-010")
+
+    def test_vulnerabilities_that_windows_does_not_tell_are_unknown_not_none(self) -> None:
+        assert only(LCU).cves is None
+        assert only({**LCU, "cves": []}).cves is None
+        assert only({**LCU, "cves": ["CVE-2026-1"]}).cves == ("CVE-2026-1",)

@@ -53,6 +53,7 @@ class Update:
     can_request_input: bool = False
     needs_network: bool = False
     supersedes: tuple[str, ...] = ()
+    cves: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -114,7 +115,8 @@ def update_of(entry: dict[str, Any]) -> Update:
     """Return an update from its entry in a file."""
     names = {field.name for field in fields(Update)}
     given = {name: value for name, value in entry.items() if name in names}
-    return Update(**{**given, "supersedes": tuple(given.get("supersedes", ()))})
+    lists = {name: tuple(given.get(name, ())) for name in ("supersedes", "cves")}
+    return Update(**{**given, **lists})
 
 
 def category_id(name: str) -> str:

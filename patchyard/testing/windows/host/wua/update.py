@@ -130,7 +130,7 @@ class UpdateObject(ComObject):
     net.property("Description")(lambda target: f"Install this update. {target.update.title}")
     net.property("MsrcSeverity")(lambda target: target.update.severity or None)
     net.property("SecurityBulletinIDs")(lambda _target: Strings([]))
-    net.property("CveIDs")(lambda _target: Strings([]))
+    net.property("CveIDs")(lambda target: Strings(list(target.update.cves)))
     net.property("SupersededUpdateIDs")(lambda target: Strings(list(target.update.supersedes)))
     net.property("MoreInfoUrls")(lambda _target: Strings([]))
     net.property("SupportUrl")(lambda _target: "https://support.microsoft.com")

@@ -1,0 +1,76 @@
+"""An emergency: what stands in its way now, and whether it is let in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from patchyard.approving import emergency_of
+from patchyard.domain.emergency import (
+    NOT_BYPASSED,
+    Scene,
+    budget,
+    declare,
+    ends,
+    excluded,
+    soak,
+    under_all,
+)
+from patchyard.domain.limits import Budget
+from patchyard.domain.scope import parse
+from patchyard.openings import Closed
+from patchyard.parameters import EmergencyParameters, EmergencyRun, WindowParameters
+from patchyard.providers import find_maintenance, load_inventory
+from patchyard.runs import Run
+
+_OWN = frozenset(
+    {"requested_by", "reason", "bypass", "exclude", "max_failures", "max_failure_percent"}
+)
+"""What is not handed on as it is."""
+
+
+def declared(parameters: EmergencyParameters, now: datetime) -> EmergencyRun:
+    """Return what an emergency does that begins now, with the evidence of what it bypasses.
+
+    What is not bypassed holds: the longest soak of its configurations is waited for, the strictest
+    budget counts, and where a window ends or a freeze begins, the run ends. What they exclude
+    stays out, unless a person has named what is to be installed.
+
+    Raises:
+        ConfigurationError: the inventory, its maintenance or the scope cannot be used.
+    """
+    inventory = load_inventory(parameters.inventory)
+    machines = parse(parameters.scope).select(inventory.machines)
+    scene = Scene(find_maintenance(inventory.folder), inventory, machines, now)
+    emergency = declare(
+        scene,
+        reason=parameters.reason,
+        requested_by=parameters.requested_by,
+        fixes=parameters.fixes,
+        bypass=parameters.bypassed,
+    )
+    end = ends(scene, parameters.bypassed)
+    window = WindowParameters(key="emergency", start=now, end=end) if end else None
+    named = parameters.fixes or parameters.include
+    kept = budget(scene, Budget(parameters.max_failures, parameters.max_failure_percent))
+    return EmergencyRun(
+        **parameters.model_dump(exclude=set(_OWN)),
+        exclude=[*parameters.exclude, *(() if named else excluded(scene))],
+        max_failures=kept.max_failures,
+        max_failure_percent=kept.max_failure_percent,
+        soak_minutes=soak(scene, parameters.bypassed).total_seconds() / 60,
+        resume="never",
+        window=window,
+        emergency=emergency,
+    )
+
+
+def let_in(run: Run) -> Closed | None:
+    """Let an emergency begin, under the checks and undo policies of its machines' configurations.
+
+    One that is taken up again was let in before.
+    """
+    emergency = emergency_of(run)
+    if emergency is not None and emergency.refused and not run.resumed:
+        return Closed(NOT_BYPASSED, emergency.refused)
+    run.inventory = under_all(find_maintenance(run.inventory.folder), run.inventory)
+    return None

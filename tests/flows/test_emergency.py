@@ -1,0 +1,231 @@
+"""Emergency over a simulated yard: evidence of what it bypassed, and what it does not bypass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.emergency import emergency
+from flows.resume import resume
+from patchyard.domain.outcome import Status
+from patchyard.domain.plan import WhyNot
+from patchyard.domain.report import RunReport
+from patchyard.parameters import ResumeParameters
+from patchyard.runs import begin
+from patchyard.settings import settings
+from patchyard.store import RunRecord, open_store
+from patchyard.testing.simulated import SimulatedYard, machines
+from tests.flows.conftest import Api
+from tests.flows.windows import (
+    GROUPS,
+    answer,
+    inventory_of,
+    minute,
+    now,
+    somebody,
+    wait_for_question,
+    write_maintenance,
+)
+
+EVERYTHING = ["windows", "freezes", "soak"]
+REASON = "CVE-2026-7 is used against us"
+
+
+@pytest.fixture
+def yard(tmp_path: Path, prefect_server: str) -> Iterator[SimulatedYard]:
+    """Two simulated machines, and the server that records what is done to them."""
+    assert prefect_server
+    with SimulatedYard(tmp_path / "yard", machines(2), groups=GROUPS) as yard:
+        yield yard
+
+
+def frozen(yard: SimulatedYard) -> str:
+    """Let today be frozen, and the next window be tomorrow. Answers the window's key."""
+    today, tomorrow = now(), minute(now()) + timedelta(days=1)
+    freeze = {
+        "start": f"{today:%Y-%m-%d}",
+        "end": f"{today:%Y-%m-%d}",
+        "time_zone": "UTC",
+        "reason": "books",
+    }
+    write_maintenance(
+        inventory_of(yard),
+        tomorrow + timedelta(hours=1),
+        "4h",
+        freezes={"audit": freeze},
+        soak="2h",
+        undo="required",
+    )
+    return f"web@{tomorrow + timedelta(hours=1):%Y-%m-%d}"
+
+
+def hurry(yard: SimulatedYard, **more: Any) -> RunReport:
+    given = {"dry_run": False, "requested_by": "Lea", "reason": REASON, **more}
+    report: RunReport = emergency(inventory=str(inventory_of(yard)), **given)
+    return report
+
+
+def recorded(run_id: str) -> RunRecord:
+    with open_store(settings().database_url) as store:
+        run = store.run(run_id)
+    assert run is not None
+    return run
+
+
+def packages(yard: SimulatedYard) -> dict[str, Any]:
+    return {machine.name: yard.packages(machine.name) for machine in yard.machines}
+
+
+def test_a_run_through_a_freeze_leaves_evidence_that_names_what_was_bypassed(
+    yard: SimulatedYard, api: Api
+) -> None:
+    key = frozen(yard)
+    told: list[str] = []
+
+    def act() -> None:
+        flow_run, shown = wait_for_question(api)
+        told.append(shown)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, flow_run, decision="approve", approver="Ada", plan=plan, note="go")
+
+    with somebody(act):
+        report = hurry(yard, bypass=EVERYTHING, approvers=["Ada"])
+
+    names = [machine.name for machine in yard.machines]
+    assert report.status == Status.SUCCEEDED, report.halted_because
+    assert {machine.status for machine in report.machines} == {Status.SUCCEEDED}
+    # The canary went first and alone; the soak of two hours was bypassed.
+    assert [len(wave) for wave in report.waves] == [1, 1]
+    first, second = (m for wave in report.waves for m in report.machines if m.name in wave)
+    assert first.finished_at
+    assert second.started_at
+    assert first.finished_at <= second.started_at
+
+    evidence = report.emergency
+    assert evidence is not None
+    assert (evidence.requested_by, evidence.reason) == ("Lea", REASON)
+    assert list(evidence.bypass) == EVERYTHING
+    stood = {each.rule: each for each in evidence.obstacles}
+    assert stood.keys() == set(EVERYTHING)
+    assert all(each.bypassed and list(each.machines) == names for each in evidence.obstacles)
+    assert stood["freezes"].name == "audit: books"  # type: ignore[index]  # its words are texts
+    assert key in stood["windows"].detail  # type: ignore[index]
+    assert stood["soak"].detail == "2h between waves"  # type: ignore[index]
+    assert [(a.approver, a.plan_hash) for a in report.approvals] == [("Ada", report.plan_hash)]
+
+    run = recorded(report.run_id)
+    assert run.kind == "emergency"
+    assert run.parameters["emergency"] == evidence.model_dump(mode="json")
+    with open_store(settings().database_url) as store:
+        assert store.window_claims(run.inventory, [key]) == ()
+        (kept,) = store.approvals(run.id)
+    assert (kept.approver, kept.note) == ("Ada", "go")
+    assert "bypasses windows, freezes, soak" in told[0]
+    assert "audit: books" in told[0]
+    for form in ("markdown", "html"):
+        text = Path(report.files[form]).read_text()
+        for word in ("Lea", "Ada", "is used against us", "windows, freezes, soak", "audit: books"):
+            assert word in text, (form, word)
+    artifact = f"{run.inventory}-emergency-report"
+    shown = api.get(f"artifacts/{artifact}/latest")["data"]
+    assert "windows, freezes, soak" in shown
+    assert "audit: books" in shown
+
+
+@pytest.mark.parametrize(
+    ("bypass", "named", "not_named"),
+    [
+        ([], ["freezes: audit: books", "windows: web"], []),
+        (["windows", "soak"], ["freezes: audit: books"], ["windows: "]),
+        (["freezes"], ["windows: web (next window web@"], ["freezes: "]),
+    ],
+)
+def test_what_is_not_bypassed_refuses_the_run_by_name_and_nothing_is_changed(
+    yard: SimulatedYard, api: Api, bypass: list[str], named: list[str], not_named: list[str]
+) -> None:
+    frozen(yard)
+    before = packages(yard)
+
+    report = hurry(yard, bypass=bypass)
+
+    assert report.status == Status.REFUSED
+    assert report.machines == ()
+    assert report.halted_because.startswith("not_bypassed: ")
+    assert all(word in report.halted_because for word in named)
+    assert not any(word in report.halted_because for word in not_named)
+    state = api.state(report.flow_run_id)
+    assert (state["type"], state["name"]) == ("FAILED", "not_bypassed")
+    assert packages(yard) == before
+    run = recorded(report.run_id)
+    assert run.parameters["emergency"]["reason"] == REASON
+    assert run.finished_at is not None
+
+
+def test_a_rejected_emergency_changes_nothing(yard: SimulatedYard, api: Api) -> None:
+    frozen(yard)
+    before = packages(yard)
+
+    def act() -> None:
+        flow_run, shown = wait_for_question(api)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, flow_run, decision="reject", approver="Ada", plan=plan, note="wait")
+
+    with somebody(act):
+        report = hurry(yard, bypass=EVERYTHING)
+
+    assert report.halted_because == "rejected by Ada: wait"
+    assert packages(yard) == before
+
+
+def test_only_what_is_named_is_planned_and_what_nobody_tells_is_told_as_unknown(
+    yard: SimulatedYard,
+) -> None:
+    frozen(yard)
+
+    everything = hurry(yard, bypass=EVERYTHING, dry_run=True)
+    wanted = everything.machines[0].updates[0].name
+    only = hurry(
+        yard, bypass=EVERYTHING, dry_run=True, fixes=["CVE-2026-7"], include=[wanted]
+    ).machines[0]
+    none = hurry(yard, bypass=EVERYTHING, dry_run=True, fixes=["CVE-2026-7"]).machines[0]
+
+    # apt does not tell what an update fixes; a person may say which packages do.
+    assert len(everything.machines[0].updates) > 1
+    assert wanted in {update.name for update in only.updates}
+    assert len(only.updates) < len(everything.machines[0].updates)
+    assert WhyNot.UNKNOWN_FIX in only.ledger
+    assert none.updates == ()
+    assert "unknown_fix: nobody tells whether it fixes CVE-2026-7" in none.reason
+
+
+def test_one_whose_controller_is_gone_is_taken_up_with_its_evidence_and_asks_again(
+    yard: SimulatedYard, api: Api
+) -> None:
+    frozen(yard)
+    planned = hurry(yard, bypass=EVERYTHING, dry_run=True)
+    given = {**recorded(planned.run_id).parameters, "dry_run": False}
+    with begin(
+        "emergency",
+        inventory=str(inventory_of(yard)),
+        scope="all",
+        parameters=given,
+        flow_run_id="",
+    ) as run:
+        left = run.id
+
+    def act() -> None:
+        flow_run, shown = wait_for_question(api)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, flow_run, decision="approve", approver="Ada", plan=plan)
+
+    with somebody(act):
+        (report,) = resume(ResumeParameters(run_id=left))
+
+    assert report.run_id == left
+    assert report.status == Status.SUCCEEDED, report.halted_because
+    assert report.emergency is not None
+    assert report.emergency.bypassed == "windows, freezes, soak"
