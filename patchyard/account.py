@@ -15,6 +15,7 @@ from patchyard.domain.record import MachineRun
 from patchyard.domain.report import MachineReport, RunReport
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.domain.verdict import verdict
+from patchyard.domain.watch import Finding
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
 from patchyard.openings import Closed
@@ -28,7 +29,12 @@ SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
 
 
 def report_of(
-    run: Run, *, plan: Plan | None, halted_because: str = "", drift: tuple[str, ...] = ()
+    run: Run,
+    *,
+    plan: Plan | None,
+    halted_because: str = "",
+    drift: tuple[str, ...] = (),
+    watch: tuple[Finding, ...] = (),
 ) -> RunReport:
     """Gather the report of an open run from its records, as they are now."""
     records = {record.machine: record for record in run.store.machines(run.id)}
@@ -62,6 +68,7 @@ def report_of(
         waves=waves,
         not_reached=not_reached,
         drift=drift,
+        watch=watch,
         window=_window(run),
         approvals=answers_of(run),
         machines=machines,

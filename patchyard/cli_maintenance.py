@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patchyard._watch_command import add_watch
 from patchyard.domain.conflicts import conflicts
 from patchyard.domain.durations import parse_duration
 from patchyard.domain.inventory import Inventory
@@ -34,6 +35,7 @@ def add_maintenance(commands: Any) -> None:
     schema = verbs.add_parser("schema", help="print the JSON schema of maintenance files")
     schema.set_defaults(answer=_schema)
     _add_preview(verbs)
+    add_watch(verbs)
 
 
 def _add_preview(verbs: Any) -> None:

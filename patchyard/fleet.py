@@ -17,6 +17,7 @@ from patchyard.domain.path import RebootSetting, allowed
 from patchyard.domain.procedure import NOT_REACHED
 from patchyard.domain.record import MachineRun, Step
 from patchyard.domain.restore import UndoTarget
+from patchyard.domain.watch import Sighting
 from patchyard.errors import MachineError, PatchyardError
 from patchyard.execution import carry_out
 from patchyard.openings import room_of
@@ -43,7 +44,8 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
     except MachineError as error:
         reached = error.code not in NOT_REACHED
         status, reason = (Status.FAILED if reached else Status.UNREACHABLE), str(error)
-        run.store.set_machine(run.id, name, status, reason, run.clock())
+        unseen = Sighting(machine=name, at=run.clock(), fault=error.code, detail=reason)
+        run.store.end_unseen(run.id, unseen, status, reason)
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         status, reason = Status.FAILED, _internal(run, name, error)
         run.store.set_machine(run.id, name, status, reason, run.clock())

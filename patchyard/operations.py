@@ -89,7 +89,8 @@ def assess(bench: Bench, key: str, *, refresh: bool) -> Assessment:
         lock_seconds=bench.machine.policy.lock_seconds,
         refresh_seconds=REFRESH_SECONDS,
     )
-    return bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    seen = bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    return seen.model_copy(update={"host_key": bench.link.host_key})
 
 
 def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:

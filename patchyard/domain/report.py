@@ -12,6 +12,7 @@ from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
+from patchyard.domain.watch import Finding
 
 _NOT_PLANNED = frozenset({InstallationState.EXCLUDED, InstallationState.NOT_SELECTED})
 _QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED})
@@ -122,6 +123,7 @@ class RunReport(Value):
     `summary` is what the run itself adds in words; the verdict is judged from the machines.
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
+    `watch` is what has moved in the whole inventory; an assessment tells it.
     """
 
     run_id: str
@@ -140,6 +142,7 @@ class RunReport(Value):
     waves: tuple[tuple[str, ...], ...] = ()
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    watch: tuple[Finding, ...] = ()
     window: str = ""
     approvals: tuple[Answered, ...] = ()
     machines: tuple[MachineReport, ...]

@@ -14,6 +14,7 @@ from patchyard.providers._schema import inventory_schema
 from patchyard.providers.yaml_files import PROVIDER as YAML_FILES
 
 __all__ = [
+    "has_maintenance",
     "inventory_schema",
     "load_inventory",
     "load_maintenance",
@@ -44,6 +45,15 @@ def load_maintenance(reference: str | Path) -> Maintenance:
         ConfigurationError: there is no such inventory, it has none, or something is wrong.
     """
     return maintenance_files.load(_folder(reference))
+
+
+def has_maintenance(reference: str | Path) -> bool:
+    """Say whether maintenance files stand beside an inventory.
+
+    Raises:
+        ConfigurationError: there is no such inventory.
+    """
+    return maintenance_files.stands_in(_folder(reference))
 
 
 def maintained_inventories() -> tuple[str, ...]:
