@@ -40,8 +40,10 @@ SILENT = {"fault": "unreachable"}
 
 def test_a_machine_that_did_not_answer_three_times_has_vanished() -> None:
     assert told(looks(SILENT, {"fault": "timed_out"}, SILENT, SEEN), Kind.VANISHED) == [
-        ("a did not answer to 3 assessments in a row, the first of them 2026-02-27 12:00 UTC; "
-        "last seen 2026-02-26 12:00 UTC")
+        (
+            "a did not answer to 3 assessments in a row, the first of them 2026-02-27 12:00 UTC; "
+            "last seen 2026-02-26 12:00 UTC"
+        )
     ]
 
 
@@ -83,16 +85,20 @@ def test_what_is_remembered_of_machines_that_the_inventory_has_no_more_is_not_to
 def test_another_machine_id_and_another_host_key_are_told_with_when() -> None:
     new = {"machine_id": "2", "host_key": NEW}
     assert told(looks(new, new, SEEN), Kind.RECREATED) == [
-        ("a has another machine-id and another host key since 2026-02-28 12:00 UTC "
-        "(before that seen 2026-02-27 12:00 UTC)")
+        (
+            "a has another machine-id and another host key since 2026-02-28 12:00 UTC "
+            "(before that seen 2026-02-27 12:00 UTC)"
+        )
     ]
 
 
 def test_a_change_is_told_across_looks_that_saw_nothing_and_only_while_it_is_recent() -> None:
     rows = looks({"machine_id": "2"}, SILENT, SEEN)
     assert told(rows, Kind.RECREATED) == [
-        ("a has another machine-id since 2026-03-01 12:00 UTC "
-        "(before that seen 2026-02-27 12:00 UTC)")
+        (
+            "a has another machine-id since 2026-03-01 12:00 UTC "
+            "(before that seen 2026-02-27 12:00 UTC)"
+        )
     ]
     assert told(rows, Kind.RECREATED, recent=timedelta(seconds=-1)) == []
 
