@@ -19,6 +19,7 @@ from patchyard.domain.watch import Finding
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
 from patchyard.openings import Closed
+from patchyard.powering import power_findings
 from patchyard.runs import Run
 from patchyard.store import MachineRecord
 
@@ -41,8 +42,14 @@ def report_of(
     seen = run.store.assessments(run.id, BEFORE)
     dry_run = bool(run.record.parameters.get("dry_run", False))
     away = narrowed_away(run, plan) if plan else {}
+    power = power_findings(run)
     machines = tuple(
-        _machine(run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, ""))
+        _with_finding(
+            _machine(
+                run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, "")
+            ),
+            power.get(name, ""),
+        )
         for name, record in records.items()
     )
     waves = plan.waves if plan else ()
@@ -73,6 +80,12 @@ def report_of(
         approvals=answers_of(run),
         machines=machines,
     )
+
+
+def _with_finding(machine: MachineReport, finding: str) -> MachineReport:
+    if not finding:
+        return machine
+    return machine.model_copy(update={"findings": (finding, *machine.findings)})
 
 
 def closed_report(run: Run, closed: Closed) -> RunReport:
@@ -107,7 +120,7 @@ def _status(
         return Status.FAILED
     if Status.CANCELLED in found or Status.IN_PROGRESS in found:
         return Status.FAILED
-    if found <= {Status.SUCCEEDED, Status.NOT_STARTED}:
+    if found <= {Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED}:
         return Status.SUCCEEDED
     return Status.COMPLETED_WITH_WARNINGS
 

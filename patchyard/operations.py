@@ -189,6 +189,23 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     )
 
 
+def come_up(bench: Bench, deadline: datetime) -> str:
+    """Wait until a machine that was started answers and has finished starting.
+
+    Answers why it has not; empty where it has. A cancelled run does not wait.
+    """
+    detail = "no answer since it was started"
+    refusals = Refusals(bench.clock)
+    while not bench.cancelled():
+        seen, detail = _probe(bench, detail, refusals)
+        if seen:
+            return ""
+        if bench.clock() >= deadline:
+            return detail
+        bench.sleep(REBOOT_POLL_SECONDS)
+    return "the run was cancelled"
+
+
 def _boot_before(bench: Bench, boot_id: str, deadline: datetime) -> str:
     """Return which boot a machine is in; one that is still at work gets some time to end it.
 
@@ -318,6 +335,7 @@ __all__ = [
     "MachineError",
     "TimedOut",
     "assess",
+    "come_up",
     "install",
     "keep",
     "reboot",

@@ -15,7 +15,8 @@ from patchyard.domain.value import Value
 from patchyard.domain.watch import Finding
 
 _NOT_PLANNED = frozenset({InstallationState.EXCLUDED, InstallationState.NOT_SELECTED})
-_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED})
+_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED})
+_UNSEEN_BY_DESIGN = frozenset({Status.NOT_STARTED, Status.SKIPPED})
 _OWED = frozenset({RebootStatus.REQUIRED, RebootStatus.FAILED})
 
 
@@ -180,7 +181,7 @@ class RunReport(Value):
 
     def _needs_attention(self, machine: MachineReport) -> bool:
         unproven = machine.compliance_after == Compliance.UNKNOWN and not self.dry_run
-        return machine.troubled or (unproven and machine.status != Status.NOT_STARTED)
+        return machine.troubled or (unproven and machine.status not in _UNSEEN_BY_DESIGN)
 
 
 def count_by_status(machines: Iterable[MachineReport]) -> dict[Status, int]:
