@@ -48,17 +48,23 @@ def arrive_at(run: Run, machine: Machine) -> Finish | None:
     if machine.power is None:
         return None
     owed = _owed(run, machine.name)
+    begun = bool(run.store.steps(run.id, machine.name))
     choice, why = arrive(
         _state(run, machine),
         machine.policy.when_off,
         started_before=owed,
+        begun=begun,
         may_start=_may_start(run),
     )
     if choice == Arrival.SKIP:
         return Finish(status=Status.SKIPPED, reason=why)
     if choice == Arrival.GO_ON and not owed:
         return None
-    return _lease(run, machine) or _have_it_on(run, machine, start=choice == Arrival.START)
+    if refused := _lease(run, machine):
+        return refused
+    absent = _have_it_on(run, machine, start=choice == Arrival.START)
+    # What has been begun is judged from its record, by whoever takes the machine to its end.
+    return None if begun else absent
 
 
 def _may_start(run: Run) -> bool:

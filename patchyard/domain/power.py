@@ -48,19 +48,21 @@ class Arrival(StrEnum):
 
 
 def arrive(
-    state: PowerState, when_off: str, *, started_before: bool, may_start: bool
+    state: PowerState, when_off: str, *, started_before: bool, begun: bool, may_start: bool
 ) -> tuple[Arrival, str]:
     """Say what is done first about a machine, and why where it is left out.
 
-    A machine of which nobody knows whether it is on is simply tried.
+    A machine of which nobody knows whether it is on is simply tried. One on which work has begun
+    was on then; that it is off now is judged as any loss of contact.
 
     Args:
         state: whether it is on.
         when_off: the machine's policy, `start` or `skip`.
         started_before: this run has started it before and has not put it back.
+        begun: this run has begun work on it before.
         may_start: whether this run may start machines at all.
     """
-    if state != PowerState.OFF:
+    if state != PowerState.OFF or (begun and not started_before):
         return Arrival.GO_ON, ""
     if when_off != "start" and not started_before:
         return Arrival.SKIP, "it is off, and its policy is when_off: skip"

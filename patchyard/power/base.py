@@ -67,7 +67,13 @@ def open_switch(machine: Machine, inventory: Inventory) -> PowerSwitch | None:
     if provider is None:
         raise PowerFailed(f"{machine.name}: there is no power provider {machine.power.kind!r}")
     try:
-        options = provider.options.model_validate(filled(machine.power.options, machine))
+        options = _options(provider, machine.power.options, machine)
     except ValidationError as error:
         raise PowerFailed(f"{machine.name}: power.{provider.name}: {error}") from error
     return provider.open(options, Path(inventory.folder))
+
+
+def _options(provider: PowerProvider, written: dict[str, Any], machine: Machine) -> BaseModel:
+    """Return the options with the machine's values in them, those that are not written too."""
+    whole = provider.options.model_validate(filled(written, machine)).model_dump()
+    return provider.options.model_validate(filled(whole, machine))
