@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
 
 from patchyard import operations
@@ -206,11 +207,13 @@ def put_all_back(run: Run) -> None:
         return
     records = {record.machine: record for record in run.store.machines(run.id)}
     with ThreadPoolExecutor(min(run.slots, len(debts))) as pool:
-        for name, why in zip(debts, pool.map(lambda name: _settle(run, name), debts), strict=True):
-            record = records[name]
-            ended = Finish(status=record.status, reason=record.reason)
-            if why and (warned := still_on(ended, why)) != ended:
-                run.store.set_machine(run.id, name, warned.status, warned.reason, run.clock())
+        # Each in a context of its own, as this one: log lines find their way by it.
+        futures = [pool.submit(copy_context().run, _settle, run, name) for name in debts]
+    for name, future in zip(debts, futures, strict=True):
+        record, why = records[name], future.result()
+        ended = Finish(status=record.status, reason=record.reason)
+        if why and (warned := still_on(ended, why)) != ended:
+            run.store.set_machine(run.id, name, warned.status, warned.reason, run.clock())
 
 
 def _settle(run: Run, name: str) -> str:

@@ -16,12 +16,13 @@ import pytest
 from flows.assess import assess
 from flows.patch import patch
 from flows.resume import resume
+from flows.server import recording_server
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport
 from patchyard.domain.verdict import verdict
 from patchyard.parameters import ResumeParameters
 from patchyard.settings import settings
-from patchyard.store import Store, open_store
+from patchyard.store import StepRecord, Store, open_store
 from patchyard.testing.simulated import Fault, SimulatedMachine, SimulatedYard, machines
 from tests.flows.windows import GROUPS, inventory_of
 
@@ -169,14 +170,19 @@ def test_what_a_killed_controller_has_started_is_put_back_by_resume(
         controller.wait()
     assert off(yard) == [False, False]
 
-    (report,) = resume(ResumeParameters(run_id=run_id))
+    with recording_server():
+        (report,) = resume(ResumeParameters(run_id=run_id))
 
     assert [machine.status for machine in of(report)] == [Status.SUCCEEDED] * 2
     assert report.resumed
     assert off(yard) == [True, False]
     with memory() as store:
-        installs = [step for step in store.steps(run_id, one) if step.key.startswith("install")]
-    assert len(installs) == 1
+        installs = [step.key for step in store.steps(run_id, one) if is_install(step)]
+    assert installs == ["install-0-0"]
+
+
+def is_install(step: StepRecord) -> bool:
+    return step.action["kind"] == "install"
 
 
 def wait_for_install(machine: str, inventory: str, controller: subprocess.Popen[bytes]) -> str:
@@ -187,7 +193,7 @@ def wait_for_install(machine: str, inventory: str, controller: subprocess.Popen[
             assert controller.poll() is None, "the controller has ended"
             for run in store.find_unfinished("patch", inventory):
                 steps = store.steps(run.id, machine)
-                if any(step.key.startswith("install") and step.open for step in steps):
+                if any(is_install(step) and step.open for step in steps):
                     return run.id
             time.sleep(0.1)
     raise AssertionError("no install was begun")
