@@ -27,6 +27,7 @@ from patchyard.store import PowerStart
 POLL_SECONDS = 2.0
 """Time between two looks whether a machine is off."""
 
+STILL_ON = "it is still on"
 STARTED, OFF_AGAIN = "started for a run", "put back off"
 
 
@@ -212,8 +213,9 @@ def put_all_back(run: Run) -> None:
     for name, future in zip(debts, futures, strict=True):
         record, why = records[name], future.result()
         ended = Finish(status=record.status, reason=record.reason)
-        if why and (warned := still_on(ended, why)) != ended:
-            run.store.set_machine(run.id, name, warned.status, warned.reason, run.clock())
+        told = still_on(ended, why) if why else off_late(ended)
+        if told != ended:
+            run.store.set_machine(run.id, name, told.status, told.reason, run.clock())
 
 
 def _settle(run: Run, name: str) -> str:
@@ -232,9 +234,15 @@ def still_on(finish: Finish, why: str) -> Finish:
     """Return the verdict of a machine that should be off again and is not."""
     good = finish.status == Status.SUCCEEDED
     status = Status.COMPLETED_WITH_WARNINGS if good else finish.status
-    told = f"it is still on: {why}"
+    told = f"{STILL_ON}: {why}"
     reason = finish.reason if told in finish.reason else f"{finish.reason}; {told}".strip("; ")
     return Finish(status=status, reason=reason)
+
+
+def off_late(finish: Finish) -> Finish:
+    """Return the verdict of a machine that could be put back only at the end of the run."""
+    reason = finish.reason.replace(STILL_ON, "it was put back off at the end only")
+    return Finish(status=finish.status, reason=reason)
 
 
 def power_findings(run: Run) -> dict[str, str]:

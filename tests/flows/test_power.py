@@ -27,6 +27,9 @@ from patchyard.testing.simulated import Fault, SimulatedMachine, SimulatedYard, 
 from tests.flows.windows import GROUPS, inventory_of
 
 Power = Mapping[str, Any]
+AT_THE_THIRD_TIME = (
+    "date >>../stops; [ $(wc -l <../stops) -gt 2 ] && exec ../base/power stop {name}; exit 1"
+)
 Make = Callable[..., SimulatedYard]
 """Makes a yard with a machine for each pair of policy and power command that differs."""
 
@@ -130,15 +133,16 @@ def test_a_machine_that_went_bad_or_cannot_be_started_or_stopped_is_told_as_such
     make: Make,
 ) -> None:
     broken = {"start": ["sh", "-c", "echo no such node >&2; exit 1"]}
-    yard = make("start", "start", "start", own={1: broken, 2: {"stop": ["false"]}})
-    bad, dead, stays = (machine.name for machine in yard.machines)
+    own = {1: broken, 2: {"stop": ["false"]}, 3: {"stop": ["sh", "-c", AT_THE_THIRD_TIME]}}
+    yard = make(*["start"] * 4, own=own)
+    bad, dead, stays, late = (machine.name for machine in yard.machines)
     yard.cause(bad, Fault.BREAKS_SERVICE)
-    for name in (bad, dead, stays):
+    for name in (bad, dead, stays, late):
         yard.turn_off(name)
 
     report = patched(yard, max_failures=3)
 
-    went_bad, not_started, left_on = of(report)
+    went_bad, not_started, left_on, off_late = of(report)
     assert went_bad.status == Status.ROLLED_BACK
     assert not_started.status == Status.UNREACHABLE
     assert not_started.reason == (
@@ -148,7 +152,9 @@ def test_a_machine_that_went_bad_or_cannot_be_started_or_stopped_is_told_as_such
     told = "it is still on: it could not be put back off: false ended with 1"
     assert told in left_on.reason
     assert "left on: it could not be put back off" in left_on.findings[0]
-    assert off(yard) == [True, True, False]
+    assert off_late.status == Status.COMPLETED_WITH_WARNINGS
+    assert "it was put back off at the end only: " in off_late.reason
+    assert off(yard) == [True, True, False, True]
 
 
 def test_what_a_killed_controller_has_started_is_put_back_by_resume(
@@ -182,7 +188,7 @@ def test_what_a_killed_controller_has_started_is_put_back_by_resume(
 
 
 def is_install(step: StepRecord) -> bool:
-    return step.action["kind"] == "install"
+    return bool(step.action["kind"] == "install")
 
 
 def wait_for_install(machine: str, inventory: str, controller: subprocess.Popen[bytes]) -> str:
