@@ -25,7 +25,7 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.exceptions import TerminationSignal
 
-from flows.recorded import cancel_asked
+from flows.recorded import GOOD, cancel_asked
 from flows.showing import Showing
 from patchyard.account import assessment_rows, wave_rows
 from patchyard.domain.outcome import Status
@@ -113,7 +113,7 @@ class Window:
     def _tell(self, machine: str, text: str) -> None:
         """Emit an event for a machine whose verdict needs a person."""
         status = text.partition(":")[0]
-        good = {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS, Status.CANCELLED}
+        good = {*GOOD, Status.CANCELLED, Status.SKIPPED}
         if status in good or self._events >= EVENTS:
             return
         self._events += 1

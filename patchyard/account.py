@@ -15,10 +15,12 @@ from patchyard.domain.record import MachineRun
 from patchyard.domain.report import HookReport, MachineReport, NoticeReport, RunReport
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.domain.verdict import verdict
+from patchyard.domain.watch import Finding
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
 from patchyard.maintenance_parameters import key_and_parts
 from patchyard.openings import Closed
+from patchyard.powering import power_findings
 from patchyard.runs import Run
 from patchyard.store import MachineRecord
 
@@ -29,15 +31,26 @@ SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
 
 
 def report_of(
-    run: Run, *, plan: Plan | None, halted_because: str = "", drift: tuple[str, ...] = ()
+    run: Run,
+    *,
+    plan: Plan | None,
+    halted_because: str = "",
+    drift: tuple[str, ...] = (),
+    watch: tuple[Finding, ...] = (),
 ) -> RunReport:
     """Gather the report of an open run from its records, as they are now."""
     records = {record.machine: record for record in run.store.machines(run.id)}
     seen = run.store.assessments(run.id, BEFORE)
     dry_run = bool(run.record.parameters.get("dry_run", False))
     away = narrowed_away(run, plan) if plan else {}
+    power = power_findings(run)
     machines = tuple(
-        _machine(run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, ""))
+        _with_finding(
+            _machine(
+                run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, "")
+            ),
+            power.get(name, ""),
+        )
         for name, record in records.items()
     )
     waves = plan.waves if plan else ()
@@ -65,6 +78,7 @@ def report_of(
         waves=waves,
         not_reached=not_reached,
         drift=drift,
+        watch=watch,
         window=_window(run),
         promoted=plan.promoted if plan else None,
         approvals=answers_of(run),
@@ -73,6 +87,12 @@ def report_of(
         emergency=emergency_of(run),
         machines=machines,
     )
+
+
+def _with_finding(machine: MachineReport, finding: str) -> MachineReport:
+    if not finding:
+        return machine
+    return machine.model_copy(update={"findings": (finding, *machine.findings)})
 
 
 def closed_report(run: Run, closed: Closed) -> RunReport:
@@ -147,7 +167,7 @@ def _status(
         return Status.FAILED
     if Status.CANCELLED in found or Status.IN_PROGRESS in found:
         return Status.FAILED
-    if found <= {Status.SUCCEEDED, Status.NOT_STARTED} and not troubled:
+    if found <= {Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED} and not troubled:
         return Status.SUCCEEDED
     return Status.COMPLETED_WITH_WARNINGS
 

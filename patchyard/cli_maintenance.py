@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patchyard._watch_command import add_watch
 from patchyard.cli_hooks import add_test_hooks
 from patchyard.domain.conflicts import conflicts
 from patchyard.domain.durations import parse_duration
@@ -42,6 +43,7 @@ def add_maintenance(commands: Any) -> None:
     _add_preview(verbs)
     add_test_hooks(verbs)
     _add_forecast(verbs)
+    add_watch(verbs)
 
 
 def _add_preview(verbs: Any) -> None:

@@ -114,7 +114,8 @@ def assess(bench: Bench, key: str, *, refresh: bool) -> Assessment:
         lock_seconds=bench.machine.policy.lock_seconds,
         refresh_seconds=REFRESH_SECONDS,
     )
-    return bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    seen = bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    return seen.model_copy(update={"host_key": bench.link.host_key})
 
 
 def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
@@ -259,6 +260,23 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     )
 
 
+def come_up(bench: Bench, deadline: datetime) -> str:
+    """Wait until a machine that was started answers and has finished starting.
+
+    Answers why it has not; empty where it has. A cancelled run does not wait.
+    """
+    detail = "no answer since it was started"
+    refusals = Refusals(bench.clock)
+    while not bench.cancelled():
+        seen, detail = _probe(bench, detail, refusals)
+        if seen:
+            return ""
+        if bench.clock() >= deadline:
+            return detail
+        bench.sleep(REBOOT_POLL_SECONDS)
+    return "the run was cancelled"
+
+
 def _boot_before(bench: Bench, boot_id: str, deadline: datetime) -> str:
     """Return which boot a machine is in; one that is still at work gets some time to end it.
 
@@ -389,6 +407,7 @@ __all__ = [
     "MachineError",
     "TimedOut",
     "assess",
+    "come_up",
     "hook",
     "install",
     "keep",

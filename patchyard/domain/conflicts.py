@@ -48,6 +48,11 @@ def conflicts(case: Case, ahead: timedelta, uncovered_for: timedelta) -> tuple[C
     )
 
 
+def overlaps(case: Case, ahead: timedelta) -> tuple[Conflict, ...]:
+    """Return the configurations that have a machine at the same time, looking so far ahead."""
+    return tuple(_overlaps((lane, w) for lane in case.lanes for w in case.within(lane, ahead)))
+
+
 def _overlaps(windows: Iterable[tuple[Lane, Window]]) -> Iterator[Conflict]:
     """Tell pairs of configurations that have a machine at the same time, the first time."""
     is_open = [pair for pair in windows if pair[1].state == State.OPEN]

@@ -14,9 +14,11 @@ from patchyard.domain.plan import LeftOut, WhyNot
 from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
+from patchyard.domain.watch import Finding
 
 _NOT_PLANNED = frozenset({InstallationState.EXCLUDED, InstallationState.NOT_SELECTED})
-_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED})
+_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED})
+_UNSEEN_BY_DESIGN = frozenset({Status.NOT_STARTED, Status.SKIPPED})
 _OWED = frozenset({RebootStatus.REQUIRED, RebootStatus.FAILED})
 
 
@@ -166,6 +168,7 @@ class RunReport(Value):
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
     `hooks` are those of the run and its waves, `notices` who was told of it.
     `emergency` is the evidence of a run that bypassed rules.
+    `watch` is what has moved in the whole inventory; an assessment tells it.
     """
 
     run_id: str
@@ -184,6 +187,7 @@ class RunReport(Value):
     waves: tuple[tuple[str, ...], ...] = ()
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    watch: tuple[Finding, ...] = ()
     window: str = ""
     promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
@@ -225,7 +229,7 @@ class RunReport(Value):
 
     def _needs_attention(self, machine: MachineReport) -> bool:
         unproven = machine.compliance_after == Compliance.UNKNOWN and not self.dry_run
-        return machine.troubled or (unproven and machine.status != Status.NOT_STARTED)
+        return machine.troubled or (unproven and machine.status not in _UNSEEN_BY_DESIGN)
 
 
 def count_by_status(machines: Iterable[MachineReport]) -> dict[Status, int]:

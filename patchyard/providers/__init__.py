@@ -15,6 +15,7 @@ from patchyard.providers.yaml_files import PROVIDER as YAML_FILES
 
 __all__ = [
     "find_maintenance",
+    "has_maintenance",
     "inventory_schema",
     "load_inventory",
     "load_maintenance",
@@ -59,6 +60,15 @@ def find_maintenance(reference: str | Path) -> Maintenance:
     return (
         maintenance_files.load(folder) if maintenance_files.stands_in(folder) else Maintenance(())
     )
+
+
+def has_maintenance(reference: str | Path) -> bool:
+    """Say whether maintenance files stand beside an inventory.
+
+    Raises:
+        ConfigurationError: there is no such inventory.
+    """
+    return maintenance_files.stands_in(_folder(reference))
 
 
 def maintained_inventories() -> tuple[str, ...]:

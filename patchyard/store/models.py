@@ -226,3 +226,30 @@ class NoticeRow(Base):
     state: Mapped[str]
     detail: Mapped[str] = mapped_column(Words)
     stops: Mapped[bool]
+
+
+class SightingRow(Base):
+    """What came of one attempt to look at a machine: seen, or the fault that stood in the way."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (Index(None, "machine", "at"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    fault: Mapped[str]
+    detail: Mapped[str] = mapped_column(Words)
+    machine_id: Mapped[str]
+    host_key: Mapped[str]
+
+
+class PowerStartRow(Base):
+    """A machine that was off and that a run starts; recorded before it does."""
+
+    __tablename__ = "power_starts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    ordered_at: Mapped[datetime]
+    off_at: Mapped[datetime | None]
+    left_on: Mapped[str] = mapped_column(Words)

@@ -116,6 +116,19 @@ class AvailabilityEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerStart:
+    """A machine that was off and that a run started. Without `off_at` it is not off again.
+
+    `left_on` says why not, where that was decided.
+    """
+
+    machine: str
+    ordered_at: datetime
+    off_at: datetime | None
+    left_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowClaim:
     """A window, or the part of it for some systems, that a run has taken for good."""
 

@@ -13,6 +13,7 @@ from patchyard.store.leases import Leases
 from patchyard.store.machines import Machines
 from patchyard.store.notices import Notices
 from patchyard.store.plans import Plans
+from patchyard.store.power_starts import PowerStarts
 from patchyard.store.runs import Runs
 from patchyard.store.steps import Steps
 from patchyard.store.window_claims import WindowClaims
@@ -30,6 +31,7 @@ class Store(
     HookCalls,
     Notices,
     Histories,
+    PowerStarts,
 ):
     """All that is remembered. Every method is one short transaction; any thread may call it.
 
