@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,18 +16,24 @@ from datetime import UTC, datetime
 from functools import partial
 
 from patchyard.domain.availability import Availability
-from patchyard.domain.inventory import Machine
+from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.limits import Limits, Share
-from patchyard.domain.order import staged_waves
+from patchyard.domain.order import Waves, staged_waves
 from patchyard.domain.outcome import Status
+from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.quorum import Groups
 from patchyard.domain.rollout import Rollout, next_step
+from patchyard.parameters import PatchParameters
+from patchyard.planner import RecordedRollout
 from patchyard.region_pairs import published_pairs
+from patchyard.runs import Run
+from patchyard.store import RunRecord, Store, open_store
 
 LIMIT = 1.0
 """Seconds that a step may take at the most."""
 
 ROUNDS = 5
+SLOTS = 500
 NOW = datetime(2026, 3, 10, 22, tzinfo=UTC)
 REGIONS = ("northeurope", "westeurope", "eastus", "westus", "swedencentral")
 SET, CLUSTER, SERVICES = 50, 5, 40
@@ -85,21 +92,60 @@ def measure(machines: int) -> Iterator[Timed]:
     by_name = {each.name: each for each in fleet}
     waves = _waves(fleet)
     yield _timed("the members of a rollout", partial(_rollout, groups, by_name, waves))
-    rollout = _rollout(groups, by_name, waves)
+    rollout = rollout_of(fleet)
     for share in SHARES:
         now = _after(rollout, share)
         yield _timed(f"a step, {share:.0%} done", partial(next_step, now, NOW))
-    held = _held(rollout)
-    yield _timed("a step, nothing may start and all is looked at", partial(next_step, held, NOW))
+    yield from _recorded(fleet, waves)
+    stuck = held(rollout)
+    yield _timed("a step, nothing may start and all is looked at", partial(next_step, stuck, NOW))
 
 
-def _waves(fleet: list[Machine]) -> tuple[tuple[str, ...], ...]:
+def _recorded(fleet: list[Machine], waves: Waves) -> Iterator[Timed]:
+    """Measure what a flow asks: the record of the run is read, and then the next step."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{folder}/patchyard.db")
+        run = _open_run(store, fleet)
+        numbers = {name: number for number, wave in enumerate(waves, 1) for name in wave}
+        names = enumerate(numbers.items())
+        store.add_machines(run.id, [(name, wave, at) for at, (name, wave) in names])
+        plan = Plan(
+            inventory="bench",
+            scope="all",
+            machines=tuple(MachinePlan(machine=each.name) for each in fleet),
+            waves=waves,
+        )
+        parameters = PatchParameters(inventory="bench", slots=SLOTS, domain_limit="20%")
+        rollout = RecordedRollout(run, plan, parameters)
+        yield _timed("a step of a flow, its record read from SQLite", partial(_ask, rollout))
+        store.close()
+
+
+def _open_run(store: Store, fleet: list[Machine]) -> Run:
+    given = {"availability": RULES.model_dump(mode="json"), "slots": SLOTS}
+    record = RunRecord(
+        id="bench",
+        kind="patch",
+        inventory="bench",
+        scope="all",
+        parameters=given,
+        status=Status.IN_PROGRESS,
+        started_at=NOW,
+    )
+    store.create_run(record)
+    inventory = Inventory.model_construct(name="bench", folder="", machines=tuple(fleet))
+    return Run(record=record, store=store, inventory=inventory, owner="bench")
+
+
+def _ask(rollout: RecordedRollout) -> None:
+    next_step(rollout.now(), NOW)
+
+
+def _waves(fleet: list[Machine]) -> Waves:
     return staged_waves(fleet, ("1", "10%", "rest"), Groups(RULES, fleet), published_pairs())
 
 
-def _rollout(
-    groups: Groups, machines: dict[str, Machine], waves: tuple[tuple[str, ...], ...]
-) -> Rollout:
+def _rollout(groups: Groups, machines: dict[str, Machine], waves: Waves) -> Rollout:
     return Rollout(
         members=tuple(
             groups.member(machines[name], number)
@@ -107,9 +153,15 @@ def _rollout(
             for name in wave
         ),
         statuses={},
-        limits=Limits(slots=500, per_domain=Share()),
+        limits=Limits(slots=SLOTS, per_domain=Share()),
         quorums=groups.needed(machines.values(), ()),
     )
+
+
+def rollout_of(fleet: list[Machine]) -> Rollout:
+    """Return the rollout of a fleet, nothing of which has been started."""
+    by_name = {each.name: each for each in fleet}
+    return _rollout(Groups(RULES, fleet), by_name, _waves(fleet))
 
 
 def _after(rollout: Rollout, share: float) -> Rollout:
@@ -118,7 +170,7 @@ def _after(rollout: Rollout, share: float) -> Rollout:
     return replace(rollout, statuses=statuses)
 
 
-def _held(rollout: Rollout) -> Rollout:
+def held(rollout: Rollout) -> Rollout:
     """Return one in whose largest wave every machine is held back by one that was lost."""
     wave = max({m.wave for m in rollout.members}, key=[m.wave for m in rollout.members].count)
     statuses = {m.name: Status.SUCCEEDED for m in rollout.members if m.wave < wave}

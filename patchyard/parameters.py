@@ -168,7 +168,7 @@ class PatchParameters(Parameters):
     availability: Availability = _field(
         Availability(),
         19,
-        "Availability",
+        "Availability first",
         "Which machines are never away at once, and which come after which.",
     )
     fixes: list[str] = _field(

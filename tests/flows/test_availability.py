@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from flows.patch import patch
+from flows.resume import asked_again
 from flows.rollback import rollback
 from patchyard.domain.outcome import Status
 from patchyard.domain.preview import Case
 from patchyard.domain.report import RunReport
 from patchyard.maintenance_parameters import patch_parameters
+from patchyard.parameters import RollbackParameters
 from patchyard.providers import load_inventory, load_maintenance
 from patchyard.settings import settings
 from patchyard.store import open_store
@@ -138,9 +140,19 @@ def test_every_rule_holds_in_one_run_of_one_configuration(yard: SimulatedYard) -
     assert away.together("n-web-1", "n-web-2")
     assert away.together("n-rep-1", "n-web-1")
 
+
+@pytest.mark.slow
+def test_a_rollback_keeps_the_rules_of_the_run_with_its_order_turned_round(
+    yard: SimulatedYard,
+) -> None:
+    report = run_of_configuration(yard)
     back = rollback(run_id=report.run_id, dry_run=False, slots=20, resume="never")
     assert {m.status for m in back.machines} == {Status.ROLLED_BACK}, back.halted_because
     away = Away.of(back)
+    with open_store(settings().database_url) as store:
+        record = store.run(back.run_id)
+    assert record is not None
+    assert asked_again(record, RollbackParameters).run_id == report.run_id
     assert away.before(["n-pri-1"], ["n-rep-1", "n-rep-2"])
     assert not away.together(*names("n-rep"), "n-pri-1")
     assert not away.together("w-fw-1", "w-fw-2")
