@@ -141,6 +141,8 @@ def test_a_dispatcher_that_is_killed_again_and_again_books_and_fires_every_windo
     write_configurations(folder, web=web, db={**db, "slots": 2})
     killed_dispatcher(deployed, folder, "withdraw", 1)
     assert sum(alive(api, folder).values()) == 1
+    # Taken back by a person: what was withdrawn is to be booked a second time, as it was.
+    write_configurations(folder, web=web, db=db)
     killed_dispatcher(deployed, folder, "book", 3)
     assert alive(api, folder) == dict.fromkeys((*today, *tomorrow), 1)
     assert dispatched(folder) == Dispatched()
