@@ -33,7 +33,7 @@ WITHDRAWN = frozenset({"Withdrawn", "Missed"})
 """Names of the states in which a dispatcher leaves runs that are not to begin."""
 
 GIVEN_UP = "GivenUp"
-"""The name of the state in which a dispatcher leaves the last run of a window that killed all."""
+"""The name of the state in which a dispatcher leaves a run of a window that it gives up."""
 
 BACK = timedelta(days=8)
 """So long ago may a window have begun that has not ended: one lasts a week at most."""
