@@ -63,6 +63,7 @@ def report_of(
         not_reached=not_reached,
         drift=drift,
         window=_window(run),
+        promoted=plan.promoted if plan else None,
         approvals=answers_of(run),
         emergency=emergency_of(run),
         machines=machines,

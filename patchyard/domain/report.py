@@ -11,6 +11,7 @@ from patchyard.domain.emergency import Emergency
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
+from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
 
@@ -143,6 +144,7 @@ class RunReport(Value):
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     window: str = ""
+    promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
     emergency: Emergency | None = None
     machines: tuple[MachineReport, ...]
