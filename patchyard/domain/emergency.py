@@ -45,13 +45,17 @@ class Bypass(StrEnum):
 
 
 class Obstacle(Value):
-    """A rule that was in force when an emergency began, and the machines that it held for."""
+    """A rule that was in force when an emergency began, and the machines that it held for.
+
+    One that `refuses` keeps an emergency out that does not bypass it; others are waited for.
+    """
 
     rule: Bypass
     name: str
     detail: str = ""
     machines: tuple[str, ...]
     bypassed: bool
+    refuses: bool = True
 
     @property
     def text(self) -> str:
@@ -80,8 +84,8 @@ class Emergency(Value):
 
     @property
     def refused(self) -> str:
-        """Why it may not begin; empty where it may. Soak is waited for and refuses nothing."""
-        holding = [each for each in self.obstacles if not each.bypassed and each.rule != "soak"]
+        """Why it may not begin; empty where it may."""
+        holding = [each for each in self.obstacles if not each.bypassed and each.refuses]
         return "; ".join(each.text for each in holding)
 
 
@@ -204,17 +208,23 @@ def _next(scene: Scene, lane: Lane) -> str:
 
 
 def _soaks(scene: Scene, bypass: Collection[Bypass]) -> Iterator[Obstacle]:
-    by_name: dict[tuple[str, timedelta], list[str]] = defaultdict(list)
+    """Tell soak between waves, which is waited for, and rings, whose soak has not been here."""
+    held_by: dict[str, list[str]] = defaultdict(list)
+    configurations = {lane.configuration.name: lane.configuration for lane, _ in scene.lanes}
     for lane, held in scene.lanes:
-        by_name[lane.configuration.name, lane.configuration.soak].extend(held)
-    for (name, time), machines in by_name.items():
-        if time:
+        held_by[lane.configuration.name].extend(held)
+    for name, machines in held_by.items():
+        time, ring = configurations[name].soak, configurations[name].ring
+        told = {f"{write_duration(time)} between waves": False} if time else {}
+        told |= {f"only what ring {ring.after} has proven": True} if ring else {}
+        for detail, refuses in told.items():
             yield Obstacle(
                 rule=Bypass.SOAK,
                 name=name,
-                detail=f"{write_duration(time)} between waves",
+                detail=detail,
                 machines=tuple(machines),
                 bypassed=Bypass.SOAK in bypass,
+                refuses=refuses,
             )
 
 

@@ -189,7 +189,8 @@ def _outlook(found: Window | None, way: Way | None, reasons: tuple[Reason, ...])
         return Outlook.BLOCKED
     if way.road.crowded:
         return Outlook.UNKNOWN
-    waits = way.road.lane.configuration.approval.of != "none"
+    configuration = way.road.lane.configuration
+    waits = configuration.approval.of != "none" or configuration.ring is not None
     return Outlook.WAITS if waits else Outlook.SCHEDULED
 
 

@@ -69,9 +69,9 @@ WHY_NOTS: Mapping[WhyNot, str] = MappingProxyType(
         WhyNot.NEEDS_REMOVAL: "It would remove other packages.",
         WhyNot.KEPT_BACK: "The package manager keeps it back.",
         WhyNot.NOT_HOTPATCH: "It may ask for a reboot, and only hotpatches were wanted.",
-        WhyNot.NOT_PROMOTED: "The ring before this one has not proven this version.",
         WhyNot.NOT_A_FIX: "It fixes nothing of what was named.",
         WhyNot.UNKNOWN_FIX: "Nobody tells what it fixes, and only named fixes were wanted.",
+        WhyNot.NOT_PROMOTED: "The ring before this one has not proven this version.",
         WhyNot.ALREADY_INSTALLED: "It is installed already.",
     }
 )

@@ -47,9 +47,9 @@ class Selection(Value):
     ask for a version, `name=version`, wildcards allowed. Exclude beats include and class.
     Each entry of `atomic` is a set of masks: the updates that they match are never installed
     apart from each other. With `hotpatch_only` a system that has hotpatches gets nothing else.
-    Where `promoted` is given, pairs of a key and a version, nothing else is installed.
     Where `fixes` names vulnerabilities or advisories, what is known to fix one of them is asked
     for, whatever its class, and nothing else but what an include names.
+    Where `promoted` is given, pairs of a key and a version, nothing else is installed.
 
     Raises:
         ConfigurationError: a mask cannot be used; all that cannot are named.
@@ -60,14 +60,13 @@ class Selection(Value):
     exclude: tuple[str, ...] = ()
     atomic: tuple[tuple[str, ...], ...] = ()
     hotpatch_only: bool = False
+    fixes: tuple[str, ...] = ()
     promoted: tuple[tuple[str, str], ...] | None = None
 
     @cached_property
     def proven(self) -> dict[str, frozenset[str]]:
         """The versions that are promoted, by the package's key."""
         return versions(self.promoted or ())
-
-    fixes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _masks_can_be_used(self) -> Selection:

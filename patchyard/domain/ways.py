@@ -31,6 +31,7 @@ class InTheWay(StrEnum):
     SKIPPED = "skipped"
     WINDOW_TAKEN = "window_taken"
     TOO_SHORT = "window_too_short"
+    RING = "ring"
     APPROVAL = "approval"
 
 
@@ -140,6 +141,9 @@ class Way:
         configuration = self.road.lane.configuration
         if self.road.crowded:
             yield Reason(word=InTheWay.TOO_SHORT, detail=self.road.crowded)
+        if configuration.ring is not None:
+            told = f"only if the machines of {configuration.ring.after} run it well by then"
+            yield Reason(word=InTheWay.RING, detail=told)
         if configuration.approval.of != "none":
             by = ", ".join(configuration.approval.by) or "a person"
             told = f"{by} must approve the {_WHAT[configuration.approval.of]}"

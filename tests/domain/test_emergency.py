@@ -116,6 +116,14 @@ def test_soak_is_kept_the_longest_of_all_unless_it_is_bypassed_and_never_refuses
     assert declared(slow).refused == ""
 
 
+def test_a_ring_refuses_what_it_has_not_proven_unless_soak_is_bypassed() -> None:
+    production = scene(made("web", "11:00", ring={"after": "test"}))
+    assert declared(production).refused == (
+        "soak: web (only what ring test has proven), not bypassed, on a, b"
+    )
+    assert declared(production, Bypass.SOAK).refused == ""
+
+
 def test_windows_of_other_kinds_than_guests_do_not_count() -> None:
     host = scene(made("metal", "11:00", kind="host"))
     assert declared(host).obstacles == ()

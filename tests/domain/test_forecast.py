@@ -192,6 +192,12 @@ def test_an_approval_that_is_wanted_is_told_with_who_may() -> None:
     assert [reason.text for reason in row.in_the_way] == ["approval: Ada must approve the plan"]
 
 
+def test_a_ring_is_waited_for() -> None:
+    row = only(case(made(ring={"after": "test"}), of=seen(update())))
+    assert (row.outlook, row.at) == (Outlook.WAITS, FIRST)
+    assert row.in_the_way[0].text == "ring: only if the machines of test run it well by then"
+
+
 def test_a_machine_never_assessed_is_unknown_and_the_earliest_is_told() -> None:
     row = only(case(made(), of=None))
     assert (row.update, row.outlook, row.at) == ("", Outlook.UNKNOWN, FIRST)
