@@ -42,8 +42,10 @@ class Scene:
     def hook(self, name: str, when: str, of: str, status: str = "0", **more: Any) -> dict[str, Any]:
         return {"name": name, "when": when, "of": of, "command": ["./note", status], **more}
 
-    def begun(self, *hooks: dict[str, Any], notices: tuple[dict[str, Any], ...] = ()) -> None:
-        given = {"hooks": list(hooks), "notices": list(notices), "seed": "s", "slots": 1}
+    def begun(
+        self, *hooks: dict[str, Any], notices: tuple[dict[str, Any], ...] = (), **more: Any
+    ) -> None:
+        given = {"hooks": list(hooks), "notices": list(notices), "seed": "s", "slots": 1, **more}
         record = RunRecord("r1", "patch", "fleet", "all", given, Status.IN_PROGRESS, NOW)
         self.store.create_run(record)
         self.store.add_machines("r1", [("a", 1, 0), ("b", 2, 1)])
@@ -159,6 +161,22 @@ def test_a_notice_that_a_dead_controller_began_to_give_is_not_repeated_and_count
     assert "nobody saw whether it was given" in next(iter(run.stops.values()))
     assert scene.letters == []
     assert scene.around(scene.run(), "notice start to event").begin(["a"])
+
+
+WINDOW = {"key": "web@2026-03-14#linux", "start": NOW.isoformat(), "end": "2026-03-15T00:00:00Z"}
+
+
+@pytest.mark.parametrize(("state", "begins"), [("failed", False), ("sent", True)])
+def test_a_window_that_had_to_be_announced_and_was_not_is_not_used(
+    scene: Scene, state: str, begins: bool
+) -> None:
+    must = {"at": ["24h"], "to": "event", "on_failure": "stop"}
+    scene.begun(notices=(must,), window=WINDOW)
+    scene.store.claim_notice(a_notice("", "claimed", "24h"))
+    scene.store.end_notice(a_notice("", "", "24h").key, state, "no answer", NOW)
+    run = scene.run()
+    assert scene.around(run).begin(["a"]) is begins
+    assert list(run.stops.values()) == ([] if begins else ["notice 24h to event: no answer"])
 
 
 def test_a_run_tells_each_moment_once_whoever_drives_it(scene: Scene) -> None:
