@@ -92,12 +92,15 @@ def _window(
 def _missed(
     case: Case, inventory: Inventory, missed: tuple[str, ...]
 ) -> Iterator[tuple[Notice, Matter]]:
-    """Tell of windows that are over and whose runs never began whoever is told of failures."""
+    """Tell of windows that are over and whose runs never began whoever is told of failures.
+
+    The dispatcher has emitted the event of it already; and no machine was to be disturbed.
+    """
     known = {each.name: each for each in case.maintenance.configurations}
     for key in dict.fromkeys(key_and_parts(each)[0] for each in missed):
         configuration = known.get(key.partition("@")[0])
         for notice in configuration.notices if configuration else ():
-            if "failure" in notice.at and notice.to != "machine":
+            if "failure" in notice.at and notice.to in {"email", "webhook"}:
                 yield notice, _miss(inventory, configuration, key)
 
 

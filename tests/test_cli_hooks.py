@@ -34,7 +34,7 @@ def write(inventory: Path, *hooks: dict[str, Any]) -> None:
 
 
 def hook(name: str, when: str, of: str, status: str = "0") -> dict[str, Any]:
-    return {"name": name, "when": when, "of": of, "command": ["./note", status, "{name}"]}
+    return {"name": name, "when": when, "of": of, "command": ["./note", status]}
 
 
 def told(inventory: Path) -> list[dict[str, Any]]:
@@ -86,6 +86,7 @@ def test_what_does_not_fit_is_told(inventory: Path, capsys: pytest.CaptureFixtur
     [
         ({"command": "./drain {name}"}, "is a list of the program and its arguments"),
         ({"command": ["x"], "when": "after", "on_failure": "skip_machine"}, "no machine can be"),
+        ({"command": ["x", "{name}"], "of": "run"}, "is for no single machine"),
         ({"command": ["x"], "webhook": "https://host/"}, "needs one of command, script and"),
     ],
 )

@@ -13,6 +13,7 @@ from patchyard.domain.value import Value
 
 _REFERENCE = re.compile(r"(?:env|file|prefect-block):\S+")
 _URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?")
+_OF_MACHINE = re.compile(r"\{(?:name|address|port|user)\}")
 MOMENTS = ("start", "wave", "end", "failure")
 """Moments of a run; every other one is a time before its window."""
 
@@ -101,6 +102,8 @@ class Hook(Value):
             raise ValueError("needs one of command, script and webhook")
         if self.of != "machine" and (self.script or self.on_failure == OnFailure.SKIP_MACHINE):
             raise ValueError("has script or skip_machine, which are for hooks of a machine only")
+        if self.of != "machine" and any(map(_OF_MACHINE.search, self.command)):
+            raise ValueError("has a field of a machine in braces, and is for no single machine")
         if self.when == "after" and self.on_failure == OnFailure.SKIP_MACHINE:
             raise ValueError("has skip_machine, and after its end no machine can be skipped")
         return self

@@ -54,6 +54,11 @@ class Around:
             run.stops.pop(name, None)
         self._begun = {each.wave for each in calls}
 
+    @property
+    def _asked(self) -> bool:
+        """True where anything stands around the run."""
+        return bool(self._run.hooks or self._run.notices)
+
     def begin(self, machines: Sequence[str]) -> bool:
         """Do what comes before these machines of a wave. False where they may not begin."""
         wave = self._wave_of[machines[0]]
@@ -69,7 +74,7 @@ class Around:
 
     def turn(self, rollout: Rollout) -> None:
         """Do what comes after a wave, once the last of its machines has come to its end."""
-        if not self._run.hooks and not self._run.notices:
+        if not self._asked:
             return
         for wave in sorted(self._begun - self._left - {0}):
             names = (each.name for each in rollout.members if each.wave == wave)
@@ -84,7 +89,7 @@ class Around:
 
         Where another controller has the run by now, all that is left to it.
         """
-        if self._run.lost.is_set():
+        if self._run.lost.is_set() or not self._asked:
             return halted
         why = self._called_after(halted) if self._begun else halted
         self._notices.ended(why)

@@ -58,7 +58,8 @@ class Notes:
         self.program.chmod(0o755)
 
     def hook(self, name: str, when: str, of: str, **more: Any) -> dict[str, Any]:
-        command = [str(self.program), str(self.folder), "{name}"]
+        own = ["{name}"] if of == "machine" else []
+        command = [str(self.program), str(self.folder), *own]
         return {"name": name, "when": when, "of": of, "command": command, **more}
 
     def fails(self, name: str, status: int = 3) -> None:
