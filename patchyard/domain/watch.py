@@ -46,7 +46,8 @@ class Finding(Value):
     machines: tuple[str, ...] = ()
 
 
-class Sighting(Value):
+@dataclass(frozen=True, slots=True)
+class Sighting:
     """One attempt to look at a machine. Without a fault it was seen.
 
     `machine_id` is what its operating system calls this installation, `host_key` the kind and

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, func, select
 
 from patchyard.domain.watch import Sighting
 from patchyard.store.database import Database
 from patchyard.store.models import RunRow, SightingRow
-from patchyard.store.part import Part
+from patchyard.store.part import Part, as_records
 
-_FIELDS = tuple(Sighting.model_fields)
+_FIELDS = tuple(field.name for field in fields(Sighting))
 
 
 class Sightings(Part):
@@ -35,9 +35,9 @@ class Sightings(Part):
 
     def sight(self, connection: Connection, run_id: str, sighting: Sighting) -> None:
         """Do what `record_sighting` does, within a transaction that has begun."""
-        connection.execute(self._sight, {"run_id": run_id, **sighting.model_dump()})
+        connection.execute(self._sight, {"run_id": run_id, **asdict(sighting)})
 
-    def sightings(self, inventory: str, most: int) -> Iterable[Sighting]:
+    def sightings(self, inventory: str, most: int) -> tuple[Sighting, ...]:
         """Return the newest looks at each machine of an inventory, so many at most of each."""
         age = func.row_number().over(
             partition_by=SightingRow.machine, order_by=(SightingRow.at.desc(), SightingRow.run_id)
@@ -49,5 +49,4 @@ class Sightings(Part):
             .subquery()
         )
         query = select(*(ranked.c[name] for name in _FIELDS)).where(ranked.c.age <= most)
-        rows = self._database.rows(query)
-        return [Sighting(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+        return as_records(Sighting, self._database.rows(query))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,8 @@ from patchyard.cli import main
 from patchyard.domain.report import RunReport
 from patchyard.domain.watch import Kind
 from patchyard.jobs import run_job
+from patchyard.settings import settings
+from patchyard.store import open_store
 from patchyard.testing.simulated import SimulatedYard, machines
 from tests.flows.windows import GROUPS, inventory_of, minute, now, write_maintenance
 
@@ -23,6 +27,13 @@ def yard(tmp_path: Path, prefect_server: str) -> Iterator[SimulatedYard]:
     assert prefect_server
     with SimulatedYard(tmp_path / "yard", machines(3), groups=GROUPS) as yard:
         yield yard
+
+
+def shown_by(yard: SimulatedYard) -> str:
+    """The yard's host key as ssh-keygen prints its fingerprint."""
+    kind, blob = (yard.folder / "host_key.pub").read_text().split()[:2]
+    digest = hashlib.sha256(base64.b64decode(blob)).digest()
+    return f"{kind} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def findings(report: RunReport) -> set[tuple[Kind, tuple[str, ...]]]:
@@ -40,6 +51,11 @@ def test_what_moves_between_assessments_is_told_in_the_report_and_on_the_command
     write_maintenance(inventory, minute(now()), "1h", scope=f"{one}, {two}")
 
     first = assess(inventory=str(inventory))
+    with open_store(settings().database_url) as store:
+        seen = {each.machine: each for each in store.sightings(first.inventory, 1)}
+    assert {each.host_key for each in seen.values()} == {shown_by(yard)}
+    identity = yard.root(one) / "var/lib/dbus/machine-id"
+    assert seen[one].machine_id == identity.read_text().strip()
     assert findings(first) == {(Kind.NO_SCOPE, (three,))}
 
     yard.recreate(one)

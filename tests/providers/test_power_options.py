@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,14 @@ machines:
         "machines.yaml:3: groups.vms.power.libvirt.seconds: must be greater than 0 "
         "(concerns a and 1 more)"
     )
+
+
+def test_the_inventory_of_the_page_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "power.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    machines = "machines:\n  a: {address: a.example, groups: [vms]}\n"
+    found = load(tmp_path, f"{text}{machines}  b: {{address: b.example, groups: [racks]}}\n")
+    assert {name: power[0] for name, power in found.items() if power} == {
+        "a": "libvirt",
+        "b": "command",
+    }
