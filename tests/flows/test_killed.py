@@ -118,6 +118,17 @@ def each_installed_once(yard: SimulatedYard) -> bool:
     return counts == dict.fromkeys(counts, 1)
 
 
+def take_slot(api: Api, name: str) -> str:
+    """Take the only slot of a new limit, as a run of a limited deployment does. Answers its lease.
+
+    A server that forgets the lease refuses to renew it, and never frees the slot.
+    """
+    limits = "v2/concurrency_limits"
+    api.post(f"{limits}/", {"name": name, "limit": 1})
+    asked = {"names": [name], "slots": 1, "lease_duration": 300}
+    return str(api.post(f"{limits}/increment-with-lease", asked)["lease_id"])
+
+
 def keys(start: datetime, *names: str) -> tuple[str, ...]:
     return tuple(f"{name}@{start:%Y-%m-%d}" for name in names)
 
@@ -203,6 +214,7 @@ def test_a_server_that_is_killed_and_comes_back_ends_no_run_and_loses_no_window(
     assert set(both) <= set(dispatched(folder).booked)
     until_begun(api, yard, worker)
 
+    lease = take_slot(api, folder.name)
     kill_server(deployed)
     try:
         assert now() < due - PREFETCHED
@@ -211,6 +223,7 @@ def test_a_server_that_is_killed_and_comes_back_ends_no_run_and_loses_no_window(
         assert begun(yard) == [machine.name for machine in yard.machines[:2]]
     finally:
         revive(api, deployed)
+    api.post(f"v2/concurrency_limits/leases/{lease}/renew", {"lease_duration": 60})
     assert dispatched(folder) == Dispatched()
     until_ended(api, store, folder, 2)
 
