@@ -9,13 +9,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal
+from uuid import UUID
 
 from prefect import pause_flow_run
+from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput
+from prefect.states import Running
 from pydantic import Field, ValidationError
 
+from flows.recorded import flow_run_id
 from flows.window import Window
 from patchyard.approving import asked_about, keep_answer, question
 from patchyard.domain.admission import EXCEEDED
@@ -119,7 +123,20 @@ def _pause(run: Run, window: Window, told: str, until: datetime) -> ApprovalForm
     try:
         return pause_flow_run(wait_for_input=form, timeout=left, poll_interval=POLL_SECONDS)
     except FlowPauseTimeout:
+        _end_the_pause()
         return None
+
+
+def _end_the_pause() -> None:
+    """Make a run whose question has lapsed one that goes on, so that it can tell its own end.
+
+    Left in a pause that is over, the server takes no state of it but a failure without a report.
+    """
+    with get_client(sync_client=True) as client:
+        run = UUID(flow_run_id())
+        state = client.read_flow_run(run).state
+        if state is not None and (state.is_paused() or state.is_failed()):
+            client.set_flow_run_state(run, Running(), force=True)
 
 
 def _lapsed(run: Run) -> str:
