@@ -6,15 +6,21 @@ run without a deployment can ask too, and where the worker ends `resume` asks ag
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Literal
 from uuid import UUID
 
-from prefect import pause_flow_run
+import httpx
+from prefect import pause_flow_run, resume_flow_run
 from prefect.client.orchestration import get_client
 from prefect.events import emit_event
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.input import RunInput
 from prefect.states import Running
 from pydantic import Field, ValidationError
@@ -31,6 +37,10 @@ PATIENCE = timedelta(hours=24)
 """How long an answer is waited for where the run has no window."""
 
 POLL_SECONDS = 2
+
+
+NOBODY = {"decision": "reject", "approver": "nobody", "plan": "cancelled"}
+"""What the form is filled in with where the run is cancelled. It is no answer, and is not kept."""
 
 
 class ApprovalForm(RunInput):
@@ -85,6 +95,8 @@ def ask_approval(run: Run, window: Window, plan: Plan, number: int, by: list[str
         except ValidationError as error:
             wrong = str(error.errors(include_url=False, include_input=False)[0]["msg"])
             continue
+        if run.cancelled():
+            return "cancelled"
         if given is None:
             return _lapsed(run)
         who, machines = given.approver.strip(), tuple(given.machines)
@@ -120,11 +132,35 @@ def _pause(run: Run, window: Window, told: str, until: datetime) -> ApprovalForm
         payload={"run": run.id, "question": told, "until": until.isoformat()},
     )
     form = ApprovalForm.with_initial_data(description=told)
+    with _woken(run):
+        try:
+            return pause_flow_run(wait_for_input=form, timeout=left, poll_interval=POLL_SECONDS)
+        except FlowPauseTimeout:
+            _end_the_pause()
+            return None
+
+
+@contextmanager
+def _woken(run: Run) -> Iterator[None]:
+    """Let a run that waits for a person go on when it is cancelled: then nobody has answered."""
+    over, asked = threading.Event(), UUID(flow_run_id())
+    # The server that the run is recorded on is known in the context of this thread only.
+    watching = partial(copy_context().run, _watch, run, over, asked)
+    watch = threading.Thread(target=watching, name="cancel watch", daemon=True)
+    watch.start()
     try:
-        return pause_flow_run(wait_for_input=form, timeout=left, poll_interval=POLL_SECONDS)
-    except FlowPauseTimeout:
-        _end_the_pause()
-        return None
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def _watch(run: Run, over: threading.Event, flow_run: UUID) -> None:
+    while not over.wait(POLL_SECONDS):
+        if run.cancelled():
+            # It may not be paused yet, or somebody may answer at this instant: it is tried again.
+            with suppress(PrefectException, httpx.HTTPError, RuntimeError):
+                resume_flow_run(flow_run, run_input=NOBODY)
 
 
 def _end_the_pause() -> None:

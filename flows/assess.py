@@ -11,11 +11,12 @@ from patchyard.account import close, report_of
 from patchyard.domain.report import RunReport
 from patchyard.parameters import AssessParameters
 from patchyard.runs import begin
+from patchyard.watching import watch_of
 
 
 @recorded_flow("assess", "assess {parameters.inventory} [{parameters.scope}]")
 def assess(parameters: AssessParameters) -> State[RunReport]:
-    """Assess the machines of a scope.
+    """Assess the machines of a scope, and tell what has moved in the inventory.
 
     Args:
         parameters: what to assess.
@@ -31,4 +32,4 @@ def assess(parameters: AssessParameters) -> State[RunReport]:
         Window(run) as window,
     ):
         assess_all(run, window, refresh=parameters.refresh)
-        return state_of(close(run, window.publish(report_of(run, plan=None))))
+        return state_of(close(run, window.publish(report_of(run, plan=None, watch=watch_of(run)))))

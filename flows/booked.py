@@ -15,14 +15,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterExpectedStartTime,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelled, Scheduled
+from prefect.states import Cancelled, Failed, Scheduled
 from pydantic import ValidationError
 
 from patchyard.booking import Booking, fingerprint
-from patchyard.domain.dispatching import Booked, ticket
+from patchyard.domain.dispatching import Booked, Died, ticket
 from patchyard.errors import ConfigurationError
 from patchyard.maintenance_parameters import key_and_parts
 from patchyard.openings import GONE
@@ -32,6 +32,9 @@ from patchyard.store import Store
 WITHDRAWN = frozenset({"Withdrawn", "Missed"})
 """Names of the states in which a dispatcher leaves runs that are not to begin."""
 
+GIVEN_UP = "GivenUp"
+"""The name of the state in which a dispatcher leaves a run of a window that it gives up."""
+
 BACK = timedelta(days=8)
 """So long ago may a window have begun that has not ended: one lasts a week at most."""
 
@@ -40,6 +43,9 @@ SILENT = timedelta(minutes=10)
 again; should it live after all, whoever claims first has the window."""
 
 PAGE = 200
+
+UNREAD = "?"
+"""Stands for the inventory of a run whose parameters are of another version."""
 
 
 class Desk:
@@ -63,43 +69,69 @@ class Desk:
             ) from None
         self._runs: dict[str, UUID] = {}
         self._spent: Counter[str] = Counter()
+        self._dead: dict[str, Died] = {}
+        self.folders: set[str] = set()
+        """Folders of the inventories whose windows were seen under this inventory's name."""
 
     @property
     def _tag(self) -> str:
         return f"windows:{self._inventory}"
 
+    @property
+    def died(self) -> tuple[Died, ...]:
+        """The windows whose runs have all died before they claimed them."""
+        return tuple(self._dead.values())
+
     def look(self, wanted: Mapping[str, Booking], now: datetime) -> dict[str, Booked]:
         """Return what is booked, or was claimed, by the keys of windows."""
-        self._runs.clear()
-        self._spent.clear()
-        claimed = self._claimed(wanted)
+        for kept in (self._runs, self._spent, self._dead, self.folders):
+            kept.clear()
+        runs = [(run, p, p.window) for run, p in self._read_all(now) if p.window]
+        claimed = self._claimed({*wanted, *(window.key for _, _, window in runs)})
         booked: dict[str, Booked] = {}
-        for run in self._read(now):
-            parameters = _parameters(run)
-            if parameters is None or parameters.window is None:
+        for run, parameters, window in runs:
+            key, asks = window.key, fingerprint(parameters)
+            anew = key in wanted and wanted[key].asks != asks
+            if key not in claimed and _spent(run, parameters, now, anew=anew):
+                self._note_spent(run, window, counts=not anew)
                 continue
-            window = parameters.window
-            if window.key not in claimed and _spent(run, now):
-                self._spent[window.key] += 1
-                continue
+            self._runs[key] = run.id
             begun = run.state_type != StateType.SCHEDULED
-            self._runs[window.key] = run.id
-            booked[window.key] = Booked(
-                window.key, window.start, window.end, begun, fingerprint(parameters)
-            )
-        return booked | claimed
+            booked[key] = Booked(key, window.start, window.end, begun, asks)
+        booked |= claimed
+        self._dead = {key: each for key, each in self._dead.items() if key not in booked}
+        return booked
 
-    def _claimed(self, wanted: Mapping[str, Booking]) -> dict[str, Booked]:
+    def _note_spent(self, run: FlowRun, window: WindowParameters, *, counts: bool) -> None:
+        """Count a run that has claimed nothing and will not do so any more."""
+        self._spent[window.key] += 1
+        state = run.state
+        if counts and state and state.name not in {*WITHDRAWN, GIVEN_UP, GONE}:
+            before = self._dead.get(window.key)
+            self._dead[window.key] = Died(window.key, window.end, before.times + 1 if before else 1)
+            self._runs.setdefault(window.key, run.id)
+
+    def _claimed(self, wanted: set[str]) -> dict[str, Booked]:
         """Return the windows that a run has claimed: whatever Prefect has forgotten of them."""
         keys = {key: key_and_parts(key) for key in wanted}
         claims = self._store.window_claims(self._inventory, {bare for bare, _ in keys.values()})
-        taken = {(claim.key, part): claim for claim in claims for part in (claim.part,)}
+        taken = {(claim.key, claim.part): claim for claim in claims}
         found: dict[str, Booked] = {}
         for key, (bare, parts) in keys.items():
             for part in parts:
                 if claim := taken.get((bare, part)):
                     found[key] = Booked(key, claim.opens_at, claim.closes_at, begun=True)
+        runs = (self._store.run(run_id) for run_id in {claim.run_id for claim in taken.values()})
+        self.folders |= {str(run.parameters.get("folder", "")) for run in runs if run} - {""}
         return found
+
+    def _read_all(self, now: datetime) -> Iterator[tuple[FlowRun, PatchParameters]]:
+        """Return the flow runs whose windows this version can read, with what they are to do."""
+        for run in self._read(now):
+            if parameters := _parameters(run):
+                if parameters.inventory != UNREAD and run.state_type == StateType.SCHEDULED:
+                    self.folders.add(parameters.inventory)
+                yield run, parameters
 
     def _read(self, now: datetime) -> Iterator[FlowRun]:
         """Return the flow runs of windows that may not be over, oldest first."""
@@ -134,6 +166,11 @@ class Desk:
             idempotency_key=once,
         )
 
+    def give_up(self, key: str, why: str) -> None:
+        """Leave the run of a window that has died as one that nothing follows."""
+        state: State[None] = Failed(name=GIVEN_UP, message=why)
+        self._client.set_flow_run_state(self._runs[key], state, force=True)
+
     def withdraw(self, key: str, name: str, why: str) -> None:
         """Cancel a run that has not begun; it stays in sight, with the reason."""
         self._spent[key] += 1
@@ -157,19 +194,25 @@ def _window_only(given: object) -> PatchParameters | None:
         window = WindowParameters.model_validate(given.get("window"))
     except ValidationError:
         return None
-    return PatchParameters(inventory="?", window=window)
+    return PatchParameters(inventory=UNREAD, window=window)
 
 
-def _spent(run: FlowRun, now: datetime) -> bool:
+def _spent(run: FlowRun, parameters: PatchParameters, now: datetime, *, anew: bool) -> bool:
     """Say whether a run that has claimed nothing will not do so any more.
 
     One that a person cancelled, or that came to an end by itself, is not spent: it is answered for.
+    A dry run at work is not silent: it claims nothing. What was given up is tried again only
+    where something else is to be done now (`anew`).
     """
     state = run.state
     if state is None or state.is_scheduled():
         return False
-    if state.is_cancelled():
+    if state.is_cancelled() or state.is_cancelling():
         return state.name in WITHDRAWN
     if state.is_completed():
         return state.name == GONE
-    return state.is_crashed() or state.timestamp + SILENT < now
+    if state.name == GIVEN_UP:
+        return anew
+    if state.is_crashed():
+        return True
+    return state.timestamp + SILENT < now and not (parameters.dry_run and state.is_running())

@@ -14,6 +14,7 @@ from patchyard.domain.report import RunReport
 from patchyard.openings import Closed, enter
 from patchyard.parameters import PatchParameters
 from patchyard.planner import drift_of, plan_of, plan_run
+from patchyard.powering import put_all_back
 from patchyard.runs import Run, begin
 
 
@@ -55,5 +56,6 @@ def carry_out(
         halted = ""
         if not parameters.dry_run:
             halted = roll_out(run, window, plan, parameters)
+        put_all_back(run)
         report = report_of(run, plan=plan, halted_because=halted, drift=drift_of(run, plan))
         return state_of(close(run, window.publish(report)))

@@ -10,6 +10,7 @@ from flows.window import Window
 from patchyard.account import close, report_of
 from patchyard.domain.report import RunReport
 from patchyard.parameters import RollbackParameters
+from patchyard.powering import put_all_back
 from patchyard.runs import begin
 from patchyard.taking_back import past_run, plan_rollback
 
@@ -40,5 +41,6 @@ def rollback(parameters: RollbackParameters) -> State[RunReport]:
         halted = ""
         if not parameters.dry_run:
             halted = roll_out(run, window, plan, parameters)
+        put_all_back(run)
         report = report_of(run, plan=plan, halted_because=halted)
         return state_of(close(run, window.publish(report)))

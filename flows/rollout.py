@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
+from flows.announcing import ways
 from flows.approval import ask_approval
 from flows.crew import Crew
 from flows.window import Window
@@ -18,6 +19,7 @@ from patchyard.domain.rollout import (
     WaitUntil,
     next_step,
 )
+from patchyard.hooks.around import Around
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import RecordedRollout, interrupted, mark_started, select_machines
 from patchyard.runs import Run
@@ -48,18 +50,33 @@ def roll_out(
 ) -> str:
     """Carry a plan out in waves. Answers why it was halted; empty where it was not.
 
-    Machines that an earlier controller of this run had begun are taken up first.
+    Machines that an earlier controller of this run had begun are taken up first. Hooks after it
+    are called however it ends; where this controller dies, by the one that takes the run up.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
+    around = Around(run, plan, ways(), getattr(parameters, "forgive", ()))
+    return around.end(_carry_out(run, window, plan, parameters, around))
+
+
+def _carry_out(
+    run: Run,
+    window: Window,
+    plan: Plan,
+    parameters: PatchParameters | RollbackParameters,
+    around: Around,
+) -> str:
     rollout = RecordedRollout(run, plan, parameters)
     with Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew:
         crew.start(interrupted(run))
         while True:
-            step = next_step(rollout.now(), run.clock())
+            now = rollout.now()
+            around.turn(now)
+            step = next_step(now, run.clock())
             match step:
                 case Start():
-                    mark_started(run, step.machines)
-                    crew.start(step.machines)
+                    if around.begin(step.machines):
+                        mark_started(run, step.machines)
+                        crew.start(step.machines)
                 case WaitUntil() | WaitForMachines():
                     run.pause(TURN)
                 case AskApproval():

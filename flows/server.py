@@ -32,6 +32,8 @@ STOP_SECONDS = 20
 _STARTED: dict[int, subprocess.Popen[bytes]] = {}
 """The servers this process has started, by pid: a parent must collect its children."""
 
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+
 SERVER_SETTINGS = {
     # One transaction per event keeps a server at some 20 task runs a second; batches give thrice.
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
@@ -40,6 +42,8 @@ SERVER_SETTINGS = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
+    # A server that forgets who holds a deployment's slot when it ends never frees it again.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
     # Nothing is sent to anybody.
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",

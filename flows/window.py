@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -23,7 +25,8 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.exceptions import TerminationSignal
 
-from flows.recorded import cancel_asked
+from flows.recorded import GOOD, cancel_asked
+from flows.showing import Showing
 from patchyard.account import assessment_rows, wave_rows
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
@@ -45,6 +48,9 @@ EVENTS = 100
 PROGRESS_SECONDS = 5.0
 """Time between two updates of the progress artifact, which cost 25 ms each."""
 
+HURRY = timedelta(seconds=5)
+"""How long is waited for what is still to be shown where the run is left in a hurry."""
+
 
 class Window:
     """The window of one run. Entering it takes over the run's log lines."""
@@ -61,6 +67,7 @@ class Window:
         self._shown_at = 0.0
         self._waves_shown: set[int] = set()
         self._plan: Plan | None = None
+        self._showing = Showing(partial(self.say, "", "prefect"))
 
     def __enter__(self) -> Self:
         self._run.say = self.say
@@ -74,6 +81,7 @@ class Window:
         trace: TracebackType | None,
     ) -> None:
         if error is None:
+            self._showing.close()
             return
         self._run.stop.set()
         if isinstance(error, TerminationSignal) and cancel_asked():
@@ -81,6 +89,7 @@ class Window:
             self.say("", "run", "cancelled: nothing new is begun; resume ends what was begun")
         else:
             self.say("", "run", f"left: {error!r}; its record stays, and it can be resumed")
+        self._showing.close(HURRY)
 
     def say(self, machine: str, step: str, text: str) -> None:
         """Log one line with run, machine and step: to the run's folder, and at first to Prefect."""
@@ -104,7 +113,7 @@ class Window:
     def _tell(self, machine: str, text: str) -> None:
         """Emit an event for a machine whose verdict needs a person."""
         status = text.partition(":")[0]
-        good = {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS, Status.CANCELLED}
+        good = {*GOOD, Status.CANCELLED, Status.SKIPPED}
         if status in good or self._events >= EVENTS:
             return
         self._events += 1
@@ -117,14 +126,19 @@ class Window:
     def begin(self, phase: str, total: int) -> None:
         """Begin showing the progress of a phase over so many machines."""
         self._total = max(1, total)
-        description = f"{self._run.id}: {phase} {total} machines"
-        if self._artifact is None:
-            made = create_progress_artifact(
-                progress=0.0, key=self._key("progress"), description=description
-            )
-            self._artifact = made if isinstance(made, UUID) else None
+        self._showing.show(partial(self._bar, f"{self._run.id}: {phase} {total} machines"))
         self._shown_at = 0.0
         self.say("", phase, f"{total} machine{'' if total == 1 else 's'}")
+
+    def _bar(self, description: str, percent: float = 0.0) -> None:
+        """Make the progress artifact, or move it."""
+        if self._artifact is not None:
+            update_progress_artifact(self._artifact, progress=percent, description=description)
+            return
+        made = create_progress_artifact(
+            progress=percent, key=self._key("progress"), description=description
+        )
+        self._artifact = made if isinstance(made, UUID) else None
 
     def progress(self) -> None:
         """Show how far the phase is, and the table of every wave that has ended."""
@@ -132,13 +146,10 @@ class Window:
             return
         self._shown_at = time.monotonic()
         final, at_work = self._run.store.count_machines(self._run.id)
-        percent = 100.0 * final / self._total
-        if self._artifact is not None:
-            update_progress_artifact(
-                self._artifact,
-                progress=min(100.0, percent),
-                description=f"{self._run.id}: {final} of {self._total} done, {at_work} at work",
-            )
+        if self._showing.idle:
+            told = f"{self._run.id}: {final} of {self._total} done, {at_work} at work"
+            percent = min(100.0, 100.0 * final / self._total)
+            self._showing.show(partial(self._bar, told, percent))
         self._show_ended_waves()
 
     def assessed(self) -> None:
@@ -159,11 +170,11 @@ class Window:
         self._show_ended_waves(everything=True)
         files = write_report(report, self._run.folder)
         report = report.model_copy(update={"files": {k: str(v) for k, v in files.items()}})
-        create_markdown_artifact(
-            render_markdown(report), key=self._key("report"), description=verdict(report)
-        )
-        if self._artifact is not None:
-            update_progress_artifact(self._artifact, progress=100.0, description=verdict(report))
+        text, told = render_markdown(report), verdict(report)
+        key = self._key("report")
+        self._showing.show(partial(create_markdown_artifact, text, key=key, description=told))
+        if self._total:
+            self._showing.show(partial(self._bar, told, 100.0))
         self.say("", "report", verdict(report))
         return report
 
@@ -177,7 +188,8 @@ class Window:
                 self._table(f"wave-{number}", rows, f"Wave {number} of run {self._run.id}")
 
     def _table(self, name: str, rows: list[dict[str, Any]], description: str) -> None:
-        create_table_artifact(rows, key=self._key(name), description=description)
+        key = self._key(name)
+        self._showing.show(partial(create_table_artifact, rows, key=key, description=description))
 
     def _key(self, name: str) -> str:
         """Artifact keys are lower-case letters, digits and dashes; one key keeps its versions."""

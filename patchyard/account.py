@@ -12,12 +12,15 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import MachineRun
-from patchyard.domain.report import MachineReport, RunReport
+from patchyard.domain.report import HookReport, MachineReport, NoticeReport, RunReport
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.domain.verdict import verdict
+from patchyard.domain.watch import Finding
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
+from patchyard.maintenance_parameters import key_and_parts
 from patchyard.openings import Closed
+from patchyard.powering import power_findings
 from patchyard.runs import Run
 from patchyard.store import MachineRecord
 
@@ -28,15 +31,26 @@ SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
 
 
 def report_of(
-    run: Run, *, plan: Plan | None, halted_because: str = "", drift: tuple[str, ...] = ()
+    run: Run,
+    *,
+    plan: Plan | None,
+    halted_because: str = "",
+    drift: tuple[str, ...] = (),
+    watch: tuple[Finding, ...] = (),
 ) -> RunReport:
     """Gather the report of an open run from its records, as they are now."""
     records = {record.machine: record for record in run.store.machines(run.id)}
     seen = run.store.assessments(run.id, BEFORE)
     dry_run = bool(run.record.parameters.get("dry_run", False))
     away = narrowed_away(run, plan) if plan else {}
+    power = power_findings(run)
     machines = tuple(
-        _machine(run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, ""))
+        _with_finding(
+            _machine(
+                run, record, plan, seen.get(name), dry_run=dry_run, narrowed_by=away.get(name, "")
+            ),
+            power.get(name, ""),
+        )
         for name, record in records.items()
     )
     waves = plan.waves if plan else ()
@@ -46,6 +60,8 @@ def report_of(
         for name, record in records.items()
         if name in planned and not dry_run and record.status == Status.NOT_STARTED
     )
+    hooks, notices = _hooks(run), _notices(run)
+    troubled = any(hook.failed for hook in hooks) or any(notice.failed for notice in notices)
     return RunReport(
         run_id=run.id,
         flow_run_id=run.record.flow_run_id,
@@ -53,7 +69,7 @@ def report_of(
         inventory=run.record.inventory,
         scope=run.record.scope,
         dry_run=dry_run,
-        status=_status(machines, halted_because, not_reached),
+        status=_status(machines, halted_because, not_reached, troubled=troubled),
         plan_hash=plan.hash if plan else "",
         halted_because=halted_because,
         resumed=run.resumed,
@@ -62,12 +78,21 @@ def report_of(
         waves=waves,
         not_reached=not_reached,
         drift=drift,
+        watch=watch,
         window=_window(run),
         promoted=plan.promoted if plan else None,
         approvals=answers_of(run),
+        hooks=hooks,
+        notices=notices,
         emergency=emergency_of(run),
         machines=machines,
     )
+
+
+def _with_finding(machine: MachineReport, finding: str) -> MachineReport:
+    if not finding:
+        return machine
+    return machine.model_copy(update={"findings": (finding, *machine.findings)})
 
 
 def closed_report(run: Run, closed: Closed) -> RunReport:
@@ -95,15 +120,54 @@ def _window(run: Run) -> str:
     return f"{run.window.key}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
 
 
+def _hooks(run: Run) -> tuple[HookReport, ...]:
+    return tuple(
+        HookReport(
+            name=each.name,
+            when=each.when,
+            wave=each.wave,
+            code=each.code,
+            detail=each.detail,
+            attempts=each.attempts,
+            started_at=each.started_at,
+            finished_at=each.finished_at,
+        )
+        for each in run.store.hooks(run.id)
+        if each.name
+    )
+
+
+def _notices(run: Run) -> tuple[NoticeReport, ...]:
+    """Return who was told of the run, and before it of its window. A dry run is told to nobody."""
+    window = key_and_parts(run.window.key)[0] if run.window else ""
+    dry_run = bool(run.record.parameters.get("dry_run"))
+    found = () if dry_run else run.store.notices(run.inventory.name, window, run.id)
+    return tuple(
+        NoticeReport(
+            moment=each.moment,
+            to=each.to,
+            address=each.address,
+            state=each.state,
+            detail=each.detail,
+            at=each.ended_at or each.claimed_at,
+        )
+        for each in found
+    )
+
+
 def _status(
-    machines: tuple[MachineReport, ...], halted_because: str, not_reached: tuple[str, ...]
+    machines: tuple[MachineReport, ...],
+    halted_because: str,
+    not_reached: tuple[str, ...],
+    *,
+    troubled: bool = False,
 ) -> Status:
     found = {machine.status for machine in machines}
     if halted_because or not_reached or found & BAD:
         return Status.FAILED
     if Status.CANCELLED in found or Status.IN_PROGRESS in found:
         return Status.FAILED
-    if found <= {Status.SUCCEEDED, Status.NOT_STARTED}:
+    if found <= {Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED} and not troubled:
         return Status.SUCCEEDED
     return Status.COMPLETED_WITH_WARNINGS
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import ScopeKind
 from patchyard.domain.maintenance_windows import Window
 from patchyard.domain.preview import Case
+from patchyard.errors import ConfigurationError
 from patchyard.maintenance_parameters import patch_parameters
 from patchyard.parameters import PatchParameters
 from patchyard.providers import load_inventory, load_maintenance
@@ -48,6 +50,35 @@ def bookings(
     case = Case(load_maintenance(reference), inventory, now)
     found = _all(case, inventory.folder, ahead, dry_run=dry_run)
     return tuple(sorted(found, key=lambda each: (each.window.start, each.window.key)))
+
+
+def refuse_namesakes(inventory: Inventory, folders: Iterable[str]) -> None:
+    """See to it that nobody else's windows are known under this inventory's name.
+
+    Windows go by the name, so that an inventory that moves keeps them. One that stands elsewhere
+    and has a machine in common is a copy, such as an older release; one that has none is another.
+
+    Raises:
+        ConfigurationError: one of the folders holds another inventory.
+    """
+    for folder in sorted(set(folders) - {inventory.folder}):
+        if _is_another(inventory, folder):
+            raise ConfigurationError.of(
+                f"{inventory.folder} and {folder} are two inventories of one name, "
+                f"{inventory.name!r}, and windows go by it; rename one of the folders",
+                field="inventory",
+            )
+
+
+def _is_another(inventory: Inventory, folder: str) -> bool:
+    try:
+        other = load_inventory(folder)
+    except ConfigurationError:
+        return False
+    ours = {(machine.name, machine.address) for machine in inventory.machines}
+    return other.name == inventory.name and ours.isdisjoint(
+        (machine.name, machine.address) for machine in other.machines
+    )
 
 
 def _all(case: Case, folder: str, ahead: timedelta, *, dry_run: bool) -> Iterator[Booking]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from patchyard._power_command import add_power
 from patchyard._windows_check_command import add_windows_check
 from patchyard.cli_maintenance import add_maintenance
 from patchyard.domain.inventory import Inventory
@@ -225,6 +226,7 @@ COMMANDS: tuple[Callable[[Commands], None], ...] = (
     add_report,
     add_cancel,
     add_maintenance,
+    add_power,
     add_windows_check,
 )
 """Each adds one command. A new command is one more function here."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patchyard._watch_command import add_watch
+from patchyard.cli_hooks import add_test_hooks
 from patchyard.domain.conflicts import conflicts
 from patchyard.domain.durations import parse_duration
 from patchyard.domain.forecast import forecast
@@ -24,6 +26,7 @@ from patchyard.providers import (
     maintained_inventories,
     maintenance_schema,
 )
+from patchyard.region_pairs import published_pairs
 from patchyard.settings import settings
 from patchyard.store import open_store
 
@@ -38,7 +41,9 @@ def add_maintenance(commands: Any) -> None:
     schema = verbs.add_parser("schema", help="print the JSON schema of maintenance files")
     schema.set_defaults(answer=_schema)
     _add_preview(verbs)
+    add_test_hooks(verbs)
     _add_forecast(verbs)
+    add_watch(verbs)
 
 
 def _add_preview(verbs: Any) -> None:
@@ -114,7 +119,8 @@ def _say(lines: Iterable[str]) -> None:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    inventory, found = load_inventory(chosen.path), load_maintenance(chosen.path)
+    inventory = load_inventory(chosen.path)
+    found = load_maintenance(chosen.path, inventory)
     case = Case(found, inventory, datetime.now(UTC))
     parts = (
         _number(len(found.configurations), "configuration"),
@@ -137,9 +143,10 @@ def _schema(_: argparse.Namespace) -> int:
 def _preview(chosen: argparse.Namespace) -> int:
     references = [chosen.inventory] if chosen.inventory else maintained_inventories()
     for number, reference in enumerate(references):
-        inventory, found = load_inventory(reference), load_maintenance(reference)
+        inventory = load_inventory(reference)
+        found = load_maintenance(reference, inventory)
         now = datetime.now(UTC)
-        case = Case(found, inventory, now, _last_seen(inventory))
+        case = Case(found, inventory, now, _last_seen(inventory), pairs=published_pairs())
         _say([""] if number else [])
         _say([f"{inventory.name}, {now:%Y-%m-%d %H:%M} UTC"])
         wrong = conflicts(case, chosen.ahead, chosen.uncovered)

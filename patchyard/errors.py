@@ -10,6 +10,7 @@ PatchyardError
     |-- HostKeyRejected       the machine is not the one that is known; never retried
     |-- PrivilegeRefused      logged in, but sudo said no; never retried
     |-- ProtocolError         the other end does not speak what it should
+    |-- PowerFailed           its power cannot be asked or changed
     |-- ScriptFailed          a script ended with an exit status that means failure
     `-- MalformedOutput       an answer could not be read
 """
@@ -100,6 +101,12 @@ class ProtocolError(MachineError):
     """The other end does not speak the protocol it should."""
 
     code = "protocol_error"
+
+
+class PowerFailed(MachineError):
+    """Whether a machine is on could not be asked, or it could not be started or stopped."""
+
+    code = "power_failed"
 
 
 class ScriptFailed(MachineError):

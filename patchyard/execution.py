@@ -14,6 +14,7 @@ from patchyard import operations
 from patchyard.domain.actions import (
     Action,
     Ask,
+    Call,
     Finish,
     Install,
     Keep,
@@ -26,12 +27,13 @@ from patchyard.domain.actions import (
     Wait,
 )
 from patchyard.domain.health import Answer
+from patchyard.domain.hooking import call_after, ended_early, stopping
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.machine import next_step
-from patchyard.domain.outcome import Status
 from patchyard.domain.record import Fault, MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.updates import Assessment
 from patchyard.errors import MachineError
+from patchyard.hooks.calling import call_of_machine
 from patchyard.jobs import JobOrphaned
 from patchyard.link import Link
 from patchyard.managers import manager_for
@@ -60,6 +62,7 @@ class Workshop:
     sleep: Callable[[float], None]
     cancelled: Callable[[], bool] = lambda: False
     say: Callable[[str, str, str], None] = lambda _machine, _step, _text: None
+    stop: Callable[[str, str], None] = lambda _machine, _why: None
 
     def bench(self, machine: Machine, link: Link) -> Bench:
         """Return the bench for one machine, over an open link."""
@@ -113,9 +116,11 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
     with workshop.link(machine) as link:
         bench = workshop.bench(machine, link)
         while True:
+            step: Action | Wait | Finish
             if workshop.cancelled() and not run.changed:
-                return Finish(status=Status.CANCELLED, reason="cancelled before anything was done")
-            step = next_step(run, workshop.clock())
+                step = call_after(run, ended_early())
+            else:
+                step = next_step(run, workshop.clock())
             match step:
                 case Finish():
                     return step
@@ -147,6 +152,8 @@ def _do(workshop: Workshop, bench: Bench, run: MachineRun, action: Action) -> Ma
         )
     step = Step(action=action, started_at=begun.started_at, finished_at=finished, result=result)
     steps = (*(s for s in run.steps if s.action.key != action.key), step)
+    for why in stopping([step]):
+        workshop.stop(name, f"{name}: {why}")
     seen = {**run.assessments, action.key: assessment} if assessment else run.assessments
     return replace(run, steps=steps, assessments=seen)
 
@@ -186,6 +193,9 @@ def _act(  # noqa: PLR0911 - one line for each act
             return _reboot(bench, action, deadline, workshop)
         case Verify():
             return _verify(bench, run)
+        case Call():
+            again = any(step.action.key == action.key for step in run.steps)
+            return call_of_machine(bench, workshop.store, workshop.inventory, action, again=again)
         case _:
             raise AssertionError(action)
 

@@ -10,18 +10,20 @@ import traceback
 from dataclasses import replace
 
 from patchyard import operations
-from patchyard.domain.actions import CHANGES, Finish
+from patchyard.domain.actions import Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting, allowed
 from patchyard.domain.procedure import NOT_REACHED
-from patchyard.domain.record import MachineRun, Step
+from patchyard.domain.record import MachineRun
 from patchyard.domain.restore import UndoTarget
+from patchyard.domain.watch import Sighting
 from patchyard.errors import MachineError, PatchyardError
 from patchyard.execution import carry_out
+from patchyard.leasing import release_lease, take_lease
 from patchyard.openings import room_of
-from patchyard.runs import OWNER_TTL, Run, proven_dead
-from patchyard.store import HeldBy
+from patchyard.powering import arrive_at, leave, on_for_a_look, still_on
+from patchyard.runs import Run
 
 ENDED = "ended"
 """The step under which a machine's verdict is told."""
@@ -34,28 +36,39 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
     """Assess one machine and record what was seen, or why nothing could be seen."""
     try:
         machine = run.machine(name)
-        workshop = run.workshop()
+        with on_for_a_look(run, machine) as away:
+            ended = away or _look(run, machine, refresh=refresh)
+            if away:
+                run.store.set_machine(run.id, name, away.status, away.reason, run.clock())
+    except Exception as error:  # noqa: BLE001 - the run does not die of one machine
+        ended = Finish(status=Status.FAILED, reason=_internal(run, name, error))
+        run.store.set_machine(run.id, name, ended.status, ended.reason, run.clock())
+    run.say(name, "assess", f"{ended.status}: {ended.reason}")
+
+
+def _look(run: Run, machine: Machine, *, refresh: bool) -> Finish:
+    """Look at a machine and record what came of it."""
+    workshop = run.workshop()
+    try:
         with workshop.link(machine) as link:
             seen = operations.assess(workshop.bench(machine, link), "assess", refresh=refresh)
-        count = len(seen.updates)
-        status, reason = Status.SUCCEEDED, f"{count} update{'' if count == 1 else 's'} available"
-        run.store.end_assessment(run.id, name, BEFORE, seen, reason, run.clock())
     except MachineError as error:
-        reached = error.code not in NOT_REACHED
-        status, reason = (Status.FAILED if reached else Status.UNREACHABLE), str(error)
-        run.store.set_machine(run.id, name, status, reason, run.clock())
-    except Exception as error:  # noqa: BLE001 - the run does not die of one machine
-        status, reason = Status.FAILED, _internal(run, name, error)
-        run.store.set_machine(run.id, name, status, reason, run.clock())
-    run.say(name, "assess", f"{status}: {reason}")
+        status = Status.UNREACHABLE if error.code in NOT_REACHED else Status.FAILED
+        unseen = Sighting(machine=machine.name, at=run.clock(), fault=error.code, detail=str(error))
+        run.store.end_unseen(run.id, unseen, status, str(error))
+        return Finish(status=status, reason=str(error))
+    count = len(seen.updates)
+    reason = f"{count} update{'' if count == 1 else 's'} available"
+    run.store.end_assessment(run.id, machine.name, BEFORE, seen, reason, run.clock())
+    return Finish(status=Status.SUCCEEDED, reason=reason)
 
 
 def work_on(run: Run, name: str) -> None:
     """Take one machine to its verdict and record it. One run at a time works on a machine."""
     try:
         machine = run.machine(name)
-        refused = _lease(run, machine)
-        finish = refused or carry_out(run.workshop(), machine, _in_window(run, machine))
+        refused = take_lease(run, machine)
+        finish = refused or _powered(run, machine)
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         finish = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         refused = None
@@ -64,8 +77,15 @@ def work_on(run: Run, name: str) -> None:
     run.store.set_machine(run.id, name, finish.status, finish.reason, run.clock())
     run.say(name, ENDED, f"{finish.status}: {finish.reason}")
     if refused is None:
-        _release(run, name)
+        release_lease(run, name)
     run.changed.set()
+
+
+def _powered(run: Run, machine: Machine) -> Finish:
+    """Take a machine to its verdict; one that is off is started before, and put back after."""
+    finish = arrive_at(run, machine) or carry_out(run.workshop(), machine, _in_window(run, machine))
+    why = leave(run, machine, finish.status)
+    return still_on(finish, why) if why else finish
 
 
 def _internal(run: Run, name: str, error: Exception) -> str:
@@ -98,59 +118,5 @@ def machine_run(run: Run, machine: Machine) -> MachineRun:
         policy=machine.policy,
         reboot=setting,
         undo=UndoTarget.model_validate(target) if target else None,
+        hooks=run.hooks,
     )
-
-
-# --- leases ---------------------------------------------------------------------------------
-
-
-def lease_key(machine: Machine) -> str:
-    """Name the machine itself, however inventories call it: its address and the way to it."""
-    via = machine.connection.proxy_command or "/".join(
-        jump.machine or jump.address or "" for jump in machine.connection.jump
-    )
-    port = machine.connection.port or ""
-    return "|".join(part for part in (f"{machine.address}:{port}", via) if part)
-
-
-def _lease(run: Run, machine: Machine) -> Finish | None:
-    """Take the machine's lease. Answers the refusal where another run has it."""
-    key = lease_key(machine)
-    got = run.store.acquire_lease(key, run.id, run.owner, run.clock(), OWNER_TTL)
-    if isinstance(got, HeldBy) and _may_take_over(run, machine, got):
-        got = run.store.take_over_lease(key, run.id, run.owner, run.clock(), OWNER_TTL, held=got)
-        run.say(machine.name, "lease", "taken over from a run that ended")
-    if isinstance(got, HeldBy):
-        return Finish(status=Status.REFUSED, reason=_held(got))
-    run.at_work[machine.name] = key
-    return None
-
-
-def _may_take_over(run: Run, machine: Machine, held: HeldBy) -> bool:
-    """A lease is free when its run has ended, or its owner is gone and changed nothing here.
-
-    An owner that is gone in the middle of a change leaves a job on the machine: that run is to
-    be resumed, which attaches to the job.
-    """
-    other = run.store.run(held.run_id)
-    if other is None or other.status.final:
-        return True
-    if not (held.expired or proven_dead(held.owner)):
-        return False
-    steps = run.store.steps(held.run_id, machine.name)
-    actions = [Step.model_validate({"action": s.action, "started_at": s.started_at}) for s in steps]
-    return not any(isinstance(step.action, CHANGES) for step in actions)
-
-
-def _held(held: HeldBy) -> str:
-    state = "whose controller is gone; resume that run" if held.expired else "which is at work"
-    return (
-        f"run {held.run_id} has this machine until {held.expires_at:%H:%M:%S} UTC, "
-        f"driven by {held.owner}, {state}"
-    )
-
-
-def _release(run: Run, name: str) -> None:
-    key = run.at_work.pop(name, None)
-    if key is not None:
-        run.store.release_lease(key, run.id)

@@ -40,6 +40,8 @@ class Link:
         self._connect = connect
         self._transport: Transport | None = None
         self._refused: AuthenticationFailed | None = None
+        self.host_key = ""
+        """Kind and fingerprint of the key that the machine showed last; empty without one."""
 
     def open(self) -> None:
         """Connect now, unless that is done.
@@ -52,6 +54,7 @@ class Link:
         if self._transport is None:
             try:
                 self._transport = self._connect()
+                self.host_key = getattr(self._transport, "host_key", "")
             except AuthenticationFailed as error:
                 self._refused = error
                 raise

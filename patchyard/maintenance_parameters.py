@@ -93,7 +93,10 @@ def _parameters(
             "max_failures": configuration.budget.max_failures,
             "max_failure_percent": configuration.budget.max_failure_percent,
             "domain_limit": configuration.domain_limit,
+            "availability": configuration.availability,
             "approval": configuration.approval.of,
             "approvers": list(configuration.approval.by),
+            "hooks": list(configuration.hooks),
+            "notices": list(configuration.notices),
         }
     )

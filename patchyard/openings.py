@@ -45,13 +45,15 @@ class Closed:
 def enter(run: Run) -> Closed | None:
     """Let a run into its window: claim it, and take its configuration's rules for the machines.
 
-    A run that is taken up again had begun in time; what it has begun is brought to its end
-    however late it is. A dry run claims nothing.
+    What a run that has its window has begun is brought to its end, however late it is taken up
+    again. One that died before it had claimed its window has begun nothing, and is asked anew. A
+    dry run claims nothing.
     """
     window = run.window
     if window is None:
         return None
-    closed = None if run.resumed else _at_the_wrong_time(run, window) or _not_open(run, window)
+    has_it = run.resumed and _has_claimed(run, window)
+    closed = None if has_it else _at_the_wrong_time(run, window) or _not_open(run, window)
     closed = closed or _not_proven(run, window)
     if closed is None and not run.record.parameters.get("dry_run"):
         closed = _claim(run, window)
@@ -71,6 +73,12 @@ def _at_the_wrong_time(run: Run, window: WindowParameters) -> Closed | None:
     return None
 
 
+def _has_claimed(run: Run, window: WindowParameters) -> bool:
+    key, _ = key_and_parts(window.key)
+    claims = run.store.window_claims(run.inventory.name, [key])
+    return run.id in {claim.run_id for claim in claims}
+
+
 def _claim(run: Run, window: WindowParameters) -> Closed | None:
     key, parts = key_and_parts(window.key)
     inventory, now = run.inventory.name, run.clock()
@@ -79,7 +87,14 @@ def _claim(run: Run, window: WindowParameters) -> Closed | None:
     )
     if has_it == run.id:
         return None
-    return Closed(TAKEN, f"window {window.key} belongs to run {has_it}")
+    return Closed(TAKEN, f"window {window.key} belongs to run {has_it}{_elsewhere(run, has_it)}")
+
+
+def _elsewhere(run: Run, other: str) -> str:
+    """Say where the inventory of another run stands, if it is not this one."""
+    record = run.store.run(other)
+    folder = str(record.parameters.get("folder", "")) if record else ""
+    return f", whose inventory is in {folder}" if folder not in {"", run.inventory.folder} else ""
 
 
 def _not_open(run: Run, window: WindowParameters) -> Closed | None:

@@ -7,8 +7,9 @@ as a `MachineError`; nothing here decides what comes next.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +21,13 @@ from patchyard.domain.record import RebootOutcome, Result
 from patchyard.domain.restore import Kept, PackageVersion, RestorePoint
 from patchyard.domain.transaction import Transaction
 from patchyard.domain.updates import Assessment
-from patchyard.errors import AuthenticationFailed, MachineError, TimedOut, Unreachable
+from patchyard.errors import (
+    AuthenticationFailed,
+    MachineError,
+    ScriptFailed,
+    TimedOut,
+    Unreachable,
+)
 from patchyard.link import Link
 from patchyard.managers.base import PackageManager
 from patchyard.systems.base import Boot, System
@@ -45,7 +52,25 @@ before it is rebooted."""
 BOOT_ANSWER = timedelta(seconds=20)
 """How long a machine may take to say which boot it is in."""
 
+HOOK_SLACK = timedelta(seconds=60)
+"""So much longer than its time a hook's job is waited for: it is ended on the machine itself."""
+
+MESSAGE_LIMIT = timedelta(seconds=20)
+"""How long showing a message may take; a machine that does not answer so soon is not told."""
+
+TIMEOUT_STATUSES = frozenset({124, 137})
+"""Exit statuses of timeout(1) where it had to end what it ran."""
+
 LONGEST_JOB_ID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A script of the operator's own, and what it is told."""
+
+    script: str
+    text: str
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +114,8 @@ def assess(bench: Bench, key: str, *, refresh: bool) -> Assessment:
         lock_seconds=bench.machine.policy.lock_seconds,
         refresh_seconds=REFRESH_SECONDS,
     )
-    return bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    seen = bench.manager.parse_assessment(transcript, bench.machine.name, bench.clock())
+    return seen.model_copy(update={"host_key": bench.link.host_key})
 
 
 def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
@@ -157,6 +183,52 @@ def restart(bench: Bench, key: str, services: tuple[str, ...]) -> str:
     return "; ".join(failed)
 
 
+def hook(bench: Bench, key: str, given: Given, timeout: timedelta) -> str:
+    """Run a script of the operator's own, once for its key. Answers the end of what it said.
+
+    On Linux one that takes longer than `timeout` is ended; on Windows it is left behind.
+
+    Raises:
+        ScriptFailed: it ended badly, or took longer, which one of TIMEOUT_STATUSES tells.
+        MachineError: the link failed; the script may be at work.
+    """
+    seconds = timeout.total_seconds()
+    deadline = bench.clock() + timeout + HOOK_SLACK
+    try:
+        transcript = _change(
+            bench,
+            key,
+            deadline,
+            f"{bench.system.name}/hook",
+            script=given.script,
+            given=given.text,
+            variables=given.variables,
+            seconds=f"{seconds:g}",
+        )
+    except TimedOut as error:
+        if bench.clock() < deadline:
+            raise
+        raise ScriptFailed(str(error), exit_status=min(TIMEOUT_STATUSES)) from None
+    section = transcript["hook"]
+    if section.status in TIMEOUT_STATUSES:
+        told = f"not ended after {seconds:g} s, so it was ended"
+        raise ScriptFailed(told, exit_status=section.status)
+    said = section.require().strip()
+    return str(json.loads(said) or "") if bench.system.language == "ps1" else said
+
+
+def message(bench: Bench, key: str, text: str) -> None:
+    """Show a text to whoever is logged in on the machine, once for its key until it reboots.
+
+    Raises:
+        MachineError: it could not be shown.
+    """
+    job = jobs.Job(bench.job_id(key), "read", "")
+    deadline = bench.clock() + MESSAGE_LIMIT
+    transcript = _run(bench, job, deadline, f"{bench.system.name}/message", {"text": text})
+    transcript["message"].require()
+
+
 def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     """Reboot the machine and wait until it is back with another boot id.
 
@@ -186,6 +258,23 @@ def reboot(bench: Bench, action: Reboot, deadline: datetime) -> Result:
     return Result(
         reboot=RebootOutcome.NOT_BACK, detail=f"not back from its reboot {waited}: {detail}"
     )
+
+
+def come_up(bench: Bench, deadline: datetime) -> str:
+    """Wait until a machine that was started answers and has finished starting.
+
+    Answers why it has not; empty where it has. A cancelled run does not wait.
+    """
+    detail = "no answer since it was started"
+    refusals = Refusals(bench.clock)
+    while not bench.cancelled():
+        seen, detail = _probe(bench, detail, refusals)
+        if seen:
+            return ""
+        if bench.clock() >= deadline:
+            return detail
+        bench.sleep(REBOOT_POLL_SECONDS)
+    return "the run was cancelled"
 
 
 def _boot_before(bench: Bench, boot_id: str, deadline: datetime) -> str:
@@ -314,11 +403,15 @@ def _run(
 
 __all__ = [
     "Bench",
+    "Given",
     "MachineError",
     "TimedOut",
     "assess",
+    "come_up",
+    "hook",
     "install",
     "keep",
+    "message",
     "reboot",
     "repair",
     "restart",

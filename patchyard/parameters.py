@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from patchyard.domain.advisories import wrong_with_identifier
+from patchyard.domain.around import Hook, Notice
+from patchyard.domain.availability import Availability
 from patchyard.domain.emergency import Bypass, Emergency
+from patchyard.domain.limits import DomainLimit
 from patchyard.domain.waves import WHOLE, parse_waves
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -130,13 +133,12 @@ class PatchParameters(Parameters):
     max_failure_percent: float = _field(
         10, 10, "Most failures, percent", "The same as a share of the fleet.", ge=0, le=100
     )
-    domain_limit: int = _field(
+    domain_limit: DomainLimit = _field(
         1,
         11,
         "Limit per domain",
-        "Machines of one availability set or cluster at work at once.",
-        ge=1,
-        le=1000,
+        "Machines of one availability set or cluster at work at once: a count, or a share such as "
+        "20%, with one at a time where there are fewer than 10.",
     )
     resume: str = _field(
         "auto",
@@ -154,12 +156,24 @@ class PatchParameters(Parameters):
     approvers: list[str] = _field(
         [], 17, "Approvers", "Who may say yes, by name; everybody who can answer where empty."
     )
+    hooks: list[Hook] = _field(
+        [], 30, "Hooks", "Steps of your own before and after the run, its waves and machines."
+    )
+    notices: list[Notice] = _field(
+        [], 31, "Notices", "Who is told when it begins, after waves, of failures and of its end."
+    )
     window: WindowParameters | None = _field(
         None, 18, "Window", "The maintenance window of this run; none where somebody starts it."
     )
+    availability: Availability = _field(
+        Availability(),
+        19,
+        "Availability first",
+        "Which machines are never away at once, and which come after which.",
+    )
     fixes: list[str] = _field(
         [],
-        19,
+        23,
         "Fixes",
         "Only what is known to fix these, such as CVE-2026-12345 or KB5041160, whatever its class; "
         "and what an include names.",

@@ -6,18 +6,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from patchyard.approving import narrowed_away, waiting_waves
+from patchyard.domain.census import GOOD
 from patchyard.domain.drift import DriftKind, drift, not_promoted
-from patchyard.domain.inventory import Machine
+from patchyard.domain.limits import per_domain
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting, allowed, choose_path
 from patchyard.domain.plan import LeftOut, MachinePlan, Plan
 from patchyard.domain.planning import make_plan
-from patchyard.domain.rollout import Budget, Limits, Member, Rollout
+from patchyard.domain.rollout import Budget, Limits, Rollout
 from patchyard.domain.scope import parse
 from patchyard.domain.selection import Selection
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
-from patchyard.domain.waves import make_waves
 from patchyard.fleet import BEFORE
+from patchyard.grouping import Others, check_rules, groups_of, machine_of, waves_of
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.promoting import promote
 from patchyard.runs import Run
@@ -27,12 +28,14 @@ def select_machines(run: Run) -> list[str]:
     """Return the names in scope, recorded with the run the first time.
 
     Raises:
-        ConfigurationError: the scope cannot be read, or selects no machine.
+        ConfigurationError: the scope cannot be read, or the availability rules cannot hold.
     """
     known = [record.machine for record in run.store.machines(run.id)]
     if known:
         return known
-    names = [m.name for m in parse(run.record.scope).select(run.inventory.machines)]
+    machines = parse(run.record.scope).select(run.inventory.machines)
+    check_rules(run, machines)
+    names = [machine.name for machine in machines]
     run.store.add_machines(run.id, [(name, None, i) for i, name in enumerate(names)])
     return names
 
@@ -58,7 +61,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
     assessments = {name: seen.get(name) for name in names}
     bare = make_plan(run.inventory.name, run.record.scope, assessments, selection, ())
     todo = [run.machine(p.machine) for p in bare.machines if _work(run, p, seen, parameters)]
-    waves = make_waves(todo, parameters.waves)
+    waves = waves_of(run, todo, parameters.waves)
     plan = bare.model_copy(update={"waves": waves, "promoted": promoted})
     run.store.set_plan(run.id, plan)
     _record(run, plan, seen, selection.classifications)
@@ -129,18 +132,20 @@ class RecordedRollout:
         self._run = run
         away = narrowed_away(run, plan)
         self._unapproved = waiting_waves(run, plan)
+        groups = groups_of(run)
         self._members = tuple(
-            _member(run, name, number)
+            groups.member(machine_of(run, name), number)
             for number, wave in enumerate(plan.waves, start=1)
             for name in wave
             if name not in away
         )
-        placed = {member.name for member in self._members} | away.keys()
-        self._absent = tuple(
-            _member(run, name, 0)
-            for name, standing in run.store.standings(run.id).items()
-            if name not in placed and standing.status == Status.UNREACHABLE
-        )
+        placed = {member.name for member in self._members}
+        others = Others.of(run, placed, away)
+        self._absent = tuple(groups.member(each, 0) for each in others.absent)
+        self._unserved = tuple(groups.member(each, 0) for each in others.unserved)
+        here = {*placed, *(machine.name for machine in others.machines)}
+        self._quorums = groups.needed([machine_of(run, name) for name in here], others.idle)
+        self._done_well = GOOD | {Status.ROLLED_BACK} if run.record.kind == "rollback" else GOOD
         self._budget = _budget(parameters)
         self._limits = _limits(parameters)
         self._forgiven = frozenset(getattr(parameters, "forgive", ()))
@@ -163,20 +168,19 @@ class RecordedRollout:
             cancel_requested=self._run.cancelled(),
             forgiven=self._forgiven,
             absent=self._absent,
+            unserved=self._unserved,
+            quorums=self._quorums,
+            done_well=self._done_well,
             unapproved=self._unapproved,
             pending=frozenset(self._run.pending),
             opens_at=self._window.start if self._window else None,
             closes_at=self._window.end if self._window else None,
+            stop_because="; ".join(self._run.stops.values()),
         )
 
 
 def _why(item: LeftOut) -> str:
     return f"{item.why}: {item.detail}" if item.detail else str(item.why)
-
-
-def _member(run: Run, name: str, wave: int) -> Member:
-    machine = run.inventory.machine(name) or Machine(name=name, address="")
-    return Member(name=name, wave=wave, domains=machine.domains)
 
 
 def _budget(parameters: PatchParameters | RollbackParameters) -> Budget:
@@ -192,7 +196,7 @@ def _limits(parameters: PatchParameters | RollbackParameters) -> Limits:
     if isinstance(parameters, PatchParameters):
         return Limits(
             slots=parameters.slots,
-            per_domain=parameters.domain_limit,
+            per_domain=per_domain(parameters.domain_limit),
             soak=timedelta(minutes=parameters.soak_minutes),
         )
     return Limits(slots=parameters.slots)

@@ -37,6 +37,7 @@ _STATUSES: Mapping[Status, Tone] = MappingProxyType(
         Status.UNREACHABLE: Tone.BAD,
         Status.REFUSED: Tone.WARN,
         Status.CANCELLED: Tone.IDLE,
+        Status.SKIPPED: Tone.IDLE,
     }
 )
 

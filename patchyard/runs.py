@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from patchyard.batches import Batch
+from patchyard.domain.around import Hook, Notice
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.rings import Judged, Ring
@@ -57,6 +58,8 @@ CHOICE = (
     "run_id",
     "machines",
     "window",
+    "hooks",
+    "availability",
 )
 """Parameters that decide what a run does; where they differ, it is another run."""
 
@@ -87,6 +90,8 @@ class Run:
     """The ring before this run's, and what it has proven; None where it follows none."""
     pending: set[str] = field(default_factory=set)
     """Machines that no longer fit into the run's window."""
+    stops: dict[str, str] = field(default_factory=dict)
+    """Hooks, or machines with a hook, whose failure lets nothing new begin; and why."""
 
     @property
     def id(self) -> str:
@@ -109,6 +114,20 @@ class Run:
         return WindowParameters.model_validate(given) if given else None
 
     @cached_property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The hooks that the run was begun with. A dry run calls none."""
+        given = self.record.parameters
+        asked = () if given.get("dry_run") else given.get("hooks", ())
+        return tuple(Hook.model_validate(each) for each in asked)
+
+    @cached_property
+    def notices(self) -> tuple[Notice, ...]:
+        """Who is told of the run, as it was begun. Of a dry run nobody is."""
+        given = self.record.parameters
+        asked = () if given.get("dry_run") else given.get("notices", ())
+        return tuple(Notice.model_validate(each) for each in asked)
+
+    @cached_property
     def measured(self) -> Measured:
         """What machines took in the runs before this one."""
         return Measured(self.store, self.inventory.name, self.id)
@@ -117,6 +136,11 @@ class Run:
     def slots(self) -> int:
         """How many machines are at work at once."""
         return int(self.record.parameters["slots"])
+
+    @property
+    def leg(self) -> str:
+        """The run's id, and how often it had ended and goes on now, where it did."""
+        return f"{self.id}#{self.record.reopened}" if self.record.reopened else self.id
 
     def cancelled(self) -> bool:
         """True where nothing new may be started."""
@@ -139,6 +163,7 @@ class Run:
             sleep=self.sleep,
             cancelled=self.cancelled,
             say=self.say,
+            stop=self.stops.__setitem__,
         )
 
     def machine(self, name: str) -> Machine:
@@ -307,8 +332,13 @@ def _same(record: RunRecord, wanted: RunRecord) -> bool:
         record.scope == wanted.scope
         and not record.cancel_requested
         and wanted.started_at - record.started_at <= FRESH
-        and all(record.parameters.get(key) == wanted.parameters.get(key) for key in CHOICE)
+        and all(_choice(record, key) == _choice(wanted, key) for key in CHOICE)
     )
+
+
+def _choice(record: RunRecord, key: str) -> object:
+    """Return a choice; what a record of an earlier version does not have was not chosen."""
+    return record.parameters.get(key) or None
 
 
 def _named(store: Store, run_id: str, owner: str) -> RunRecord:
@@ -319,7 +349,9 @@ def _named(store: Store, run_id: str, owner: str) -> RunRecord:
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
     if record.finished_at is not None:
         store.reopen_run(run_id)
-        record = replace(record, finished_at=None, cancel_requested=False)
+        record = replace(
+            record, finished_at=None, cancel_requested=False, reopened=record.reopened + 1
+        )
     return record
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from patchyard.domain.credential import is_reference
 from patchyard.errors import ConfigurationError, Problem
 
 PREFIX = "PATCHYARD_"
@@ -36,6 +38,24 @@ class Settings(BaseSettings):
         description="Your own table of baselines and hotpatches of Windows Server (YAML); "
         "empty means the one that comes with Patchyard.",
     )
+
+    smtp_host: str = Field("", description="Mail server that takes notices.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="none is for a server on this machine; no password is sent then."
+    )
+    smtp_user: str = Field("", description="Name to log in there with; no log-in where empty.")
+    smtp_password: str = Field(
+        "", description="Reference to the password: env:, file: or prefect-block:."
+    )
+    mail_from: str = Field("", description="Address that notices come from.")
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _reference(cls, text: str) -> str:
+        if text and not is_reference(text):
+            raise ValueError("must be a reference such as env:SMTP_PASSWORD, not a password")
+        return text
 
     @field_validator("home", "hotpatch_table")
     @classmethod

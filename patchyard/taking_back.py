@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from patchyard.domain.actions import Install, Keep, Look
+from patchyard.domain.availability import Availability
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import Step
 from patchyard.domain.restore import PackageVersion, UndoTarget
 from patchyard.errors import ConfigurationError
+from patchyard.grouping import machine_of, waves_of
 from patchyard.parameters import RollbackParameters
 from patchyard.runs import Run
 from patchyard.settings import settings
@@ -53,6 +55,8 @@ def past_run(parameters: RollbackParameters) -> Past:
     if not targets and not impossible:
         raise ConfigurationError.of(f"run {record.id} changed nothing on {', '.join(names)}")
     recorded = parameters.model_dump(mode="json")
+    rules = Availability.model_validate(record.parameters.get("availability") or {})
+    recorded["availability"] = rules.backwards().model_dump(mode="json")
     recorded["undo_targets"] = {n: t.model_dump(mode="json") for n, t in targets.items()}
     return Past(
         inventory=str(record.parameters["inventory"]),
@@ -112,22 +116,25 @@ def _target(store: Store, run_id: str, name: str) -> UndoTarget | str:
 
 
 def plan_rollback(run: Run, past: Past) -> Plan:
-    """Record the machines of a rollback, one wave, and answer its plan; again the same if asked."""
+    """Record the machines of a rollback, a wave for each stage, and answer its plan.
+
+    Asked again it answers the same.
+    """
     found = run.store.find_plan(run.id)
     if found is not None:
         return found
     names = [*past.targets, *past.impossible]
+    waves = waves_of(run, [machine_of(run, name) for name in past.targets], ("rest",))
+    number = {name: n for n, wave in enumerate(waves, 1) for name in wave}
     plan = Plan(
         inventory=run.inventory.name,
         scope=past.scope,
         machines=tuple(
             MachinePlan(machine=name, refused=past.impossible.get(name, "")) for name in names
         ),
-        waves=(tuple(past.targets),) if past.targets else (),
+        waves=waves,
     )
-    run.store.add_machines(
-        run.id, [(name, 1 if name in past.targets else None, i) for i, name in enumerate(names)]
-    )
+    run.store.add_machines(run.id, [(name, number.get(name), i) for i, name in enumerate(names)])
     run.store.set_plan(run.id, plan)
     for name, why in past.impossible.items():
         run.store.set_machine(run.id, name, Status.REFUSED, why, run.clock())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from patchyard.domain.availability import Availability, Quorum
 from patchyard.domain.inventory import Inventory, Machine, OsFamily
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.domain.preview import Case, Lane
@@ -43,7 +44,8 @@ def test_a_configuration_becomes_the_parameters_of_a_run() -> None:
         waves=["2", "rest"],
         soak="90 min",
         slots=4,
-        domain_limit=3,
+        domain_limit="20%",
+        availability={"quorum": [{"of": "a", "at_least": 1}], "zones": "together"},
         budget={"max_failures": 1, "max_failure_percent": 5},
     )
     (found,) = patch_parameters("mine", lane, dry_run=False)
@@ -58,7 +60,8 @@ def test_a_configuration_becomes_the_parameters_of_a_run() -> None:
         waves=["2", "rest"],
         soak_minutes=90,
         slots=4,
-        domain_limit=3,
+        domain_limit="20%",
+        availability=Availability(quorum=(Quorum(of="a", at_least=1),), zones="together"),
         max_failures=1,
         max_failure_percent=5,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from patchyard.domain.actions import (
     Action,
     Ask,
+    Call,
     Install,
     Keep,
     Look,
@@ -236,6 +237,7 @@ _TITLES: Mapping[type[object], str] = {
     Reboot: "Reboot",
     Verify: "Verify health",
     Undo: "Undo",
+    Call: "Hook",
 }
 
 
@@ -254,15 +256,15 @@ def _title(action: Action) -> str:
     match action:
         case Keep(packages=()):
             return f"Prepare the way back ({_counted(len(action.coming), 'update')})"
-        case Keep():
-            return f"{title} ({_counted(len(action.packages), 'package')})"
-        case Install():
+        case Keep() | Install():
             return f"{title} ({_counted(len(action.packages), 'package')})"
         case Undo():
             count = len(action.packages) or len(action.remove)
             return f"{title} ({_counted(count, 'package')})"
         case RestartServices():
             return f"{title}: {', '.join(action.services)}"
+        case Call():
+            return f"{title} {action.hook.when}: {action.hook.name}"
         case _:
             return title
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from patchyard.domain.around import Hook
 from patchyard.domain.outcome import Status
 from patchyard.domain.restore import Kept, PackageVersion
 from patchyard.domain.value import Value
@@ -96,8 +97,21 @@ class Undo(Value):
     kept: tuple[Kept, ...] = ()
 
 
+class Call(Value):
+    """Call a hook, a step of the operator's own, before the machine is changed or after its end.
+
+    `status` and `reason` are how it ended; before, there are none.
+    """
+
+    kind: Literal["hook"] = "hook"
+    key: str
+    hook: Hook
+    status: Status | None = None
+    reason: str = ""
+
+
 Action = Annotated[
-    Look | Ask | Keep | Repair | Install | RestartServices | Reboot | Verify | Undo,
+    Look | Ask | Keep | Repair | Install | RestartServices | Reboot | Verify | Undo | Call,
     Field(discriminator="kind"),
 ]
 

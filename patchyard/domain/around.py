@@ -6,14 +6,16 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from patchyard.domain.durations import Duration, parse_duration
 from patchyard.domain.value import Value
 
 _REFERENCE = re.compile(r"(?:env|file|prefect-block):\S+")
 _URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?")
-_MOMENTS = ("start", "end", "failure")
+_OF_MACHINE = re.compile(r"\{(?:name|address|port|user)\}")
+MOMENTS = ("start", "wave", "end", "failure")
+"""Moments of a run; every other one is a time before its window."""
 
 
 def _place(text: str) -> str:
@@ -26,18 +28,36 @@ def _place(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    if text not in _MOMENTS:
+    if text not in MOMENTS:
         try:
             parse_duration(text)
         except ValueError:
             raise ValueError(
-                "is no moment; write a time before the start such as 24h, or start, end, failure"
+                "is no moment; write a time before the start such as 24h, "
+                "or start, wave, end, failure"
             ) from None
     return text
 
 
 Place = Annotated[str, AfterValidator(_place)]
 """A URL, or a reference to one that is secret."""
+
+
+def _arguments(written: object) -> object:
+    if isinstance(written, str) and written:
+        raise ValueError(
+            "is a list of the program and its arguments, for no shell reads it; "
+            'write it such as [./drain, "{name}"]'
+        )
+    return written or ()
+
+
+Arguments = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_arguments),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1}}),
+]
+"""A program and its arguments. No shell reads them."""
 
 Moment = Annotated[str, AfterValidator(_moment)]
 """When a notice is given."""
@@ -57,10 +77,21 @@ class Hook(Value):
     name: str = Field(min_length=1, max_length=100, description="What it is called.")
     when: Literal["before", "after"] = Field(description="Before it begins, or after its end.")
     of: Literal["run", "wave", "machine"] = Field(description="Of what.")
-    command: str = Field("", description="Command on the controller.")
-    script: str = Field("", description="Script on the machine.")
-    webhook: Place | None = Field(None, description="URL to call, or a reference to it.")
+    command: Arguments = Field(
+        (), description="Program on the controller, and its arguments; no shell reads them."
+    )
+    script: str = Field(
+        "",
+        max_length=16000,
+        description="Script on the machine, as root: POSIX shell, or PowerShell on Windows.",
+    )
+    webhook: Place | None = Field(None, description="URL to post to, or a reference to it.")
     timeout: Duration = Field(parse_duration("5m"), description="Longer, and it has failed.")
+    idempotent: bool = Field(
+        default=True,
+        strict=True,
+        description="It may be called again with the same key, where a crash hides how it ended.",
+    )
     on_failure: OnFailure = Field(
         OnFailure.STOP, description="stop the run, skip_machine, or warn and go on."
     )
@@ -71,13 +102,19 @@ class Hook(Value):
             raise ValueError("needs one of command, script and webhook")
         if self.of != "machine" and (self.script or self.on_failure == OnFailure.SKIP_MACHINE):
             raise ValueError("has script or skip_machine, which are for hooks of a machine only")
+        if self.of != "machine" and any(map(_OF_MACHINE.search, self.command)):
+            raise ValueError("has a field of a machine in braces, and is for no single machine")
+        if self.when == "after" and self.on_failure == OnFailure.SKIP_MACHINE:
+            raise ValueError("has skip_machine, and after its end no machine can be skipped")
         return self
 
 
 class Notice(Value):
     """Who is told of a window, and when."""
 
-    at: tuple[Moment, ...] = Field(description="24h or 1h before the start, start, end, failure.")
+    at: tuple[Moment, ...] = Field(
+        description="24h or 1h before the start; start; wave, after each; end; failure."
+    )
     to: Literal["event", "webhook", "email", "machine"] = Field(
         description="A Prefect event, a CloudEvent to a URL, a mail, or a message on the machines."
     )

@@ -16,7 +16,9 @@ PLAIN = (
     "region",
     "zone",
     "availability_set",
+    "update_domain",
     "cluster",
+    "service",
     "site",
 )
 """Attributes with at most one value."""

@@ -11,8 +11,8 @@ from patchyard.domain.durations import write_duration
 from patchyard.domain.expecting import Expected
 from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.order import Waves
 from patchyard.domain.preview import Case, Lane
-from patchyard.domain.waves import make_waves
 
 NAMED = 5
 """Machines that are named before the others are only counted."""
@@ -46,6 +46,11 @@ def conflicts(case: Case, ahead: timedelta, uncovered_for: timedelta) -> tuple[C
         *(conflict for lane in case.lanes for conflict in _too_short(case, lane)),
         *_without_machines(case),
     )
+
+
+def overlaps(case: Case, ahead: timedelta) -> tuple[Conflict, ...]:
+    """Return the configurations that have a machine at the same time, looking so far ahead."""
+    return tuple(_overlaps((lane, w) for lane in case.lanes for w in case.within(lane, ahead)))
 
 
 def _overlaps(windows: Iterable[tuple[Lane, Window]]) -> Iterator[Conflict]:
@@ -106,10 +111,11 @@ def _uncovered(
 def _too_short(case: Case, lane: Lane) -> Iterator[Conflict]:
     configuration = lane.configuration
     at_work = [each for each in case.expected(lane) if not each.idle]
-    time, waves = time_needed(configuration, at_work)
+    waves = case.waves(configuration, [each.machine for each in at_work])
+    time = time_needed(configuration, at_work, waves)
     if not at_work or time <= configuration.schedule.length:
         return
-    yield Conflict("too_short", _told_short(configuration, at_work, time, waves))
+    yield Conflict("too_short", _told_short(configuration, at_work, time, len(waves)))
 
 
 def _told_short(
@@ -131,18 +137,17 @@ def _number(count: int, of: str) -> str:
 
 
 def time_needed(
-    configuration: MaintenanceConfiguration, at_work: list[Expected]
-) -> tuple[timedelta, int]:
-    """Return the least time that the waves and soaks of a run need, and how many waves there are.
+    configuration: MaintenanceConfiguration, at_work: list[Expected], waves: Waves
+) -> timedelta:
+    """Return the least time that the waves and soaks of a run need.
 
     What is reserved for going back is counted once, at the end.
     """
     by_name = {each.machine.name: each for each in at_work}
-    waves = make_waves([each.machine for each in at_work], configuration.waves)
     times = [_wave_time(configuration, [by_name[name] for name in wave]) for wave in waves]
     undo = max((each.time.undo for each in at_work), default=_NONE)
     soaks = configuration.soak * max(0, len(waves) - 1)
-    return sum(times, _NONE) + soaks + undo, len(waves)
+    return sum(times, _NONE) + soaks + undo
 
 
 def _wave_time(configuration: MaintenanceConfiguration, wave: list[Expected]) -> timedelta:

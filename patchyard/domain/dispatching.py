@@ -32,13 +32,33 @@ class Booked:
         return ticket(self.key, self.start)
 
 
+MOST_TRIES = 3
+"""Runs of one window that may die before they have it. What kills three kills the fourth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A window whose runs all died before they claimed it, and how many there were.
+
+    Only those count that were to do what is to be done now: a changed configuration begins anew.
+    """
+
+    key: str
+    end: datetime
+    times: int
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What is to be done: runs to withdraw, then runs to book; and windows that were missed."""
+    """What is to be done: runs to withdraw, then runs to book; and windows to give up.
+
+    The run of a `missed` window never began; the runs of a `failed` one began, and died.
+    """
 
     withdraw: tuple[Booked, ...] = ()
     book: tuple[Window, ...] = ()
     missed: tuple[Booked, ...] = ()
+    failed: tuple[Died, ...] = ()
 
 
 def ticket(key: str, start: datetime) -> str:
@@ -52,6 +72,7 @@ def dispatch(
     now: datetime,
     ahead: timedelta,
     asks: Mapping[str, str] | None = None,
+    died: Iterable[Died] = (),
 ) -> Orders:
     """Compare the windows to come with what is booked.
 
@@ -61,9 +82,11 @@ def dispatch(
         now: the controller's clock.
         ahead: how far to look.
         asks: what is to be done in them, by their keys.
+        died: windows whose runs died before they had claimed them.
 
     A window that has begun without its run is booked late, while any of it is left. One that was
     booked and has moved, closed or gone is withdrawn, unless it has begun: then it stays as it is.
+    One whose runs die is booked again, some times.
     """
     wants = asks or {}
     near = takewhile(lambda window: window.start <= now + ahead, windows)
@@ -71,9 +94,16 @@ def dispatch(
     waiting = [each for each in booked.values() if not each.begun]
     missed = tuple(each for each in waiting if each.end <= now)
     stale = tuple(each for each in waiting if each.end > now and not _holds(each, coming, wants))
+    failed = tuple(each for each in died if _given_up(each, coming, now))
     kept = booked.keys() - {each.key for each in stale} - {m.key for m in missed}
+    kept |= {each.key for each in failed}
     wanted = (window for key, window in coming.items() if key not in kept)
-    return Orders(withdraw=stale, book=tuple(wanted), missed=missed)
+    return Orders(withdraw=stale, book=tuple(wanted), missed=missed, failed=failed)
+
+
+def _given_up(died: Died, coming: Mapping[str, Window], now: datetime) -> bool:
+    """Say whether nothing more is tried: the window is over, or enough runs have died of it."""
+    return died.end <= now or (died.key in coming and died.times >= MOST_TRIES)
 
 
 def _holds(booked: Booked, coming: Mapping[str, Window], asks: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from patchyard.domain.credential import CredentialReference
+from patchyard.domain.power import PowerSpec
 from patchyard.domain.value import Value
 from patchyard.domain.winrm import Winrm
 
@@ -266,13 +267,22 @@ class Policy(Value):
         60, ge=1, le=7200, description="How long checks may take to become good, in seconds."
     )
     reboot_seconds: _Whole = Field(
-        900, ge=10, le=7200, description="Deadline for a machine to be back after a reboot."
+        900,
+        ge=10,
+        le=7200,
+        description="Deadline for a machine to be back after a reboot, and there or off "
+        "after its power was changed.",
     )
     lock_seconds: _Whole = Field(
         300, ge=0, le=7200, description="How long to wait for another process's package lock."
     )
     install_seconds: _Whole = Field(
         3600, ge=30, le=86400, description="After this long an install is reported as stuck."
+    )
+    when_off: Literal["start", "skip"] = Field(
+        "skip",
+        description="start: a machine that is off is started, and put back off afterwards; "
+        "skip: it is left out. Its power says how this is known.",
     )
     max_clock_skew: _Whole = Field(
         300, ge=1, le=86400, description="Largest clock difference to the controller, in seconds."
@@ -291,12 +301,21 @@ class Described(Value):
     availability_set: str | None = Field(
         None, description="Machines that stand in for each other; few are at work at once."
     )
+    update_domain: str | None = Field(
+        None, description="Part of an availability set; one part is at work at a time."
+    )
     cluster: str | None = Field(
         None, description="Cluster; few of its machines are at work at once."
+    )
+    service: str | None = Field(
+        None, description="What it serves, with others; one zone of it is at work at a time."
     )
     site: str | None = Field(None, description="Network place that one worker can reach.")
     tags: dict[str, Scalar] = Field({}, description="Tags: text, numbers, true or false.")
     facts: dict[str, Any] = Field({}, description="Anything else worth knowing.")
+    power: PowerSpec | None = Field(
+        None, description="How the machine is started and stopped: a kind with its options."
+    )
 
 
 class Machine(Described):

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%")
+WHOLE = 100
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,39 @@ class Share:
 
     percent: float = 20
     one_below: int = 10
+
+
+def _domain_limit(written: object) -> object:
+    """Take a count or a share as it is written."""
+    if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= MOST:
+        return written
+    if isinstance(written, str):
+        share = _PERCENT.fullmatch(written.strip())
+        if share is not None and 0 < Fraction(share[1]) <= WHOLE:
+            return written
+    raise ValueError(f"must be a whole number from 1 to {MOST}, or a share such as 20%")
+
+
+DomainLimit = Annotated[
+    int | str,
+    BeforeValidator(_domain_limit),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST},
+                {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,9})?\s*%$"},
+            ]
+        }
+    ),
+]
+"""How many of a failure domain may be away at once: a count, or a share such as 20%."""
+
+
+def per_domain(written: int | str) -> int | Share:
+    """Return a limit of failure domains as the rollout takes it."""
+    if isinstance(written, int):
+        return written
+    return Share(percent=float(written.strip().removesuffix("%")))
 
 
 @dataclass(frozen=True, slots=True)

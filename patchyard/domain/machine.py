@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from patchyard.domain.actions import Action, Finish, Install, Look, Reboot, Wait
 from patchyard.domain.admission import EXCEEDED
+from patchyard.domain.hooking import call_after, ended_early, without_after
 from patchyard.domain.outcome import Status
 from patchyard.domain.patching import patch_procedure
 from patchyard.domain.procedure import Ended, Procedure
@@ -36,7 +37,19 @@ def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
     carries it out attaches to what was begun. Where the run has a window, an install or a reboot
     that does not fit is not begun: the procedure is told so and goes on without it. That needs no
     record of its own, for the record then goes on with something else.
+
+    Hooks after the machine are called once it has come to its end, whatever that is.
     """
+    worked = without_after(run)
+    step = _next_of(worked, now)
+    if isinstance(step, Finish):
+        return call_after(run, step)
+    # A hook after the machine was begun on: it had come to its end before, by a cancel.
+    return step if worked is run else call_after(run, ended_early())
+
+
+def _next_of(run: MachineRun, now: datetime) -> Action | Wait | Finish:
+    """Say what comes next, but for the hooks after the machine."""
     late = _too_late_to_begin(run, now)
     if late:
         return Finish(status=Status.NOT_STARTED, reason=late)

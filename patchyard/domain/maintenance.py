@@ -14,12 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from patchyard.domain.around import Approval, Hook, Notice
 from patchyard.domain.attributes import values
+from patchyard.domain.availability import Availability
 from patchyard.domain.conditions import Both, Compared, Condition, Either, Exists, Not
 from patchyard.domain.durations import Duration, write_duration
 from patchyard.domain.filling import filled
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.inventory import CheckSpec, Inventory, Machine, OsFamily
-from patchyard.domain.limits import Budget, Limits
+from patchyard.domain.limits import Budget, DomainLimit, Limits, per_domain
 from patchyard.domain.maintenance_windows import Window, windows
 from patchyard.domain.os_updates import LinuxUpdates, WindowsUpdates
 from patchyard.domain.path import RebootSetting
@@ -106,12 +107,13 @@ class MaintenanceSettings(Value):
     slots: int = Field(
         10, ge=1, le=500, strict=True, description="How many machines are at work at once."
     )
-    domain_limit: int = Field(
+    domain_limit: DomainLimit = Field(
         1,
-        ge=1,
-        le=1000,
-        strict=True,
-        description="Machines of one availability set or cluster at work at once.",
+        description="Machines of one availability set or cluster at work at once: a count, or a "
+        "share such as 20%, with one at a time where there are fewer than 10.",
+    )
+    availability: Availability = Field(
+        Availability(), description="Which machines are never away at once, and which come first."
     )
     budget: FailureBudget = Field(FailureBudget(), description="How many machines may fail.")
     checks: tuple[CheckSpec, ...] = Field(
@@ -138,6 +140,9 @@ class MaintenanceSettings(Value):
                 f"has windows that are too short for {self.kind}; "
                 f"write a length of {write_duration(shortest)} or more"
             )
+        names = [hook.name for hook in self.hooks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has several hooks named {', '.join(twice)}; each needs its own name")
         if not self.waves:
             raise ValueError("has no waves; write rest for one of all machines")
         try:
@@ -164,7 +169,7 @@ class MaintenanceConfiguration(MaintenanceSettings):
 
     def limits(self) -> Limits:
         """Return the limits as the rollout takes them."""
-        return Limits(slots=self.slots, per_domain=self.domain_limit, soak=self.soak)
+        return Limits(slots=self.slots, per_domain=per_domain(self.domain_limit), soak=self.soak)
 
     def machines(self, inventory: Inventory) -> tuple[Machine, ...]:
         """Return the machines in scope."""

@@ -23,6 +23,7 @@ STATUSES: Mapping[Status, str] = MappingProxyType(
         Status.UNREACHABLE: "The machine could not be reached, so nothing was begun on it.",
         Status.REFUSED: "A rule forbade work on the machine, and nothing on it was changed.",
         Status.CANCELLED: "The run was cancelled before work on the machine began.",
+        Status.SKIPPED: "The machine is off, and was left out as its policy says.",
     }
 )
 

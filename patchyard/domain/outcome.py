@@ -23,6 +23,7 @@ class Status(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
     @property
     def final(self) -> bool:

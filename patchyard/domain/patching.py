@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Verify
 from patchyard.domain.drift import still_to_install
+from patchyard.domain.hooking import call_before
 from patchyard.domain.judgement import judge, regressions, unhealthy
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
@@ -44,7 +45,9 @@ Google's OS Config allows five reboots a task: three between rounds, one before 
 
 def patch_procedure(run: MachineRun) -> Procedure:
     """Install the plan, make it effective, verify, and undo it where it made the machine worse."""
-    before = yield from _reboot_that_comes_first(run, (yield from preflight(run)))
+    before = yield from preflight(run)
+    yield from call_before(run)
+    before = yield from _reboot_that_comes_first(run, before)
     wanted = still_to_install(run.plan, before.packages)
     answers = yield Ask(key="checks-before")
     stop_on_fault(run, answers)

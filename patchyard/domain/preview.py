@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,7 +13,11 @@ from patchyard.domain.expecting import Expected, expect
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.order import Waves, staged_waves
+from patchyard.domain.quorum import Groups
+from patchyard.domain.regions import RegionPairs
 from patchyard.domain.scope import parse
+from patchyard.domain.two_runs import across_two_runs
 from patchyard.domain.updates import Assessment
 from patchyard.domain.zones import how_read, zone_of
 
@@ -43,6 +47,7 @@ class Case:
     now: datetime
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
+    pairs: RegionPairs = field(default_factory=RegionPairs)
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
@@ -52,6 +57,11 @@ class Case:
             ConfigurationError: machines name zones that there are not.
         """
         return tuple(lane for each in self.maintenance.configurations for lane in self._of(each))
+
+    def waves(self, configuration: MaintenanceConfiguration, machines: Sequence[Machine]) -> Waves:
+        """Cut machines into waves as a run of a configuration would."""
+        groups = Groups(configuration.availability, self.inventory.machines)
+        return staged_waves(machines, configuration.waves, groups, self.pairs)
 
     def _of(self, configuration: MaintenanceConfiguration) -> Iterator[Lane]:
         zones = configuration.by_zone(configuration.machines(self.inventory))
@@ -104,16 +114,16 @@ def openings(case: Case, number: int) -> tuple[Opening, ...]:
 
 
 def notes(case: Case) -> Iterator[str]:
-    """Tell what is read and kept, but not acted on; and names in scopes that fit nothing."""
+    """Tell what is not carried out, and names in scopes that fit nothing."""
     for each in case.maintenance.configurations:
-        asked = [name for name in ("hooks", "notices") if getattr(each, name)]
-        if asked:
-            yield f"{each.name}: {', '.join(asked)}: read and kept, nothing acts on it yet"
         if each.kind != "guest":
             yield f"{each.name}: maintenance of kind {each.kind} is not carried out yet"
         for name in parse(each.scope).unmatched_names(case.inventory.machines):
             yield f"{each.name}: no machine is named {name}"
     for lane in case.lanes:
+        groups = Groups(lane.configuration.availability, case.inventory.machines)
+        if said := across_two_runs(lane.configuration, lane.machines, groups, case.pairs):
+            yield f"{lane.configuration.name}: {said}"
         yield from _clock_changes(case, lane)
 
 

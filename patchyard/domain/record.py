@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from patchyard.domain.actions import CHANGES, Action, Keep
+from patchyard.domain.around import Hook
 from patchyard.domain.health import Answer, Difference
 from patchyard.domain.inventory import Policy
 from patchyard.domain.path import RebootSetting
@@ -72,7 +73,8 @@ class MachineRun:
 
     `assessments` holds what each `Look` saw, by the step's key. With `undo` set the run takes
     an earlier run back instead of installing `plan`. Where the run has a window, `room` answers
-    whether something still fits into it.
+    whether something still fits into it. `hooks` are those of a machine that the run was begun
+    with: a run that was begun without any is replayed without any.
     """
 
     run_id: str
@@ -83,6 +85,7 @@ class MachineRun:
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     undo: UndoTarget | None = None
     room: Room | None = None
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def hotpatched(self) -> bool:

@@ -14,9 +14,11 @@ from patchyard.domain.plan import LeftOut, WhyNot
 from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
+from patchyard.domain.watch import Finding
 
 _NOT_PLANNED = frozenset({InstallationState.EXCLUDED, InstallationState.NOT_SELECTED})
-_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED})
+_QUIET = frozenset({Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED})
+_UNSEEN_BY_DESIGN = frozenset({Status.NOT_STARTED, Status.SKIPPED})
 _OWED = frozenset({RebootStatus.REQUIRED, RebootStatus.FAILED})
 
 
@@ -51,6 +53,46 @@ class StepReport(Value):
     def took(self) -> timedelta | None:
         """How long it took; None where it has not ended."""
         return self.finished_at - self.started_at if self.finished_at else None
+
+
+class HookReport(Value):
+    """A hook of the run (wave 0) or of one of its waves. Those of machines are among their steps.
+
+    `code` is empty where it ended well; `attempts` above 1 tell that a crash hid how one ended.
+    """
+
+    name: str
+    when: str
+    wave: int = 0
+    code: str = ""
+    detail: str = ""
+    attempts: int = 1
+    started_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def failed(self) -> bool:
+        """True where it has not ended, or not well."""
+        return bool(self.code) or self.finished_at is None
+
+
+class NoticeReport(Value):
+    """Who was told of the run or its window, when, and what came of it.
+
+    `state` is sent or failed; claimed where nobody saw whether it was given.
+    """
+
+    moment: str
+    to: str
+    address: str = ""
+    state: str
+    detail: str = ""
+    at: datetime
+
+    @property
+    def failed(self) -> bool:
+        """True where it is not known to have been given."""
+        return self.state != "sent"
 
 
 class MachineReport(Value):
@@ -124,7 +166,9 @@ class RunReport(Value):
     `summary` is what the run itself adds in words; the verdict is judged from the machines.
     `waves` holds machine names in the order of the plan. `not_reached` names the machines on
     which nothing was begun; they stand in `machines` too. `approvals` are what people answered.
+    `hooks` are those of the run and its waves, `notices` who was told of it.
     `emergency` is the evidence of a run that bypassed rules.
+    `watch` is what has moved in the whole inventory; an assessment tells it.
     """
 
     run_id: str
@@ -143,9 +187,12 @@ class RunReport(Value):
     waves: tuple[tuple[str, ...], ...] = ()
     not_reached: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
+    watch: tuple[Finding, ...] = ()
     window: str = ""
     promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
+    hooks: tuple[HookReport, ...] = ()
+    notices: tuple[NoticeReport, ...] = ()
     emergency: Emergency | None = None
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}
@@ -182,7 +229,7 @@ class RunReport(Value):
 
     def _needs_attention(self, machine: MachineReport) -> bool:
         unproven = machine.compliance_after == Compliance.UNKNOWN and not self.dry_run
-        return machine.troubled or (unproven and machine.status != Status.NOT_STARTED)
+        return machine.troubled or (unproven and machine.status not in _UNSEEN_BY_DESIGN)
 
 
 def count_by_status(machines: Iterable[MachineReport]) -> dict[Status, int]:

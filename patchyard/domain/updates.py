@@ -176,6 +176,8 @@ class Assessment(Value):
     `reboot_first` is set where nothing can be changed before the reboot that is owed.
     `moving` are the keys of packages that come and go by themselves, as a scanner's definitions do.
     `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
+    `machine_id` is what the system calls this installation, `host_key` the kind and fingerprint of
+    the SSH key that the machine showed; empty where there is none.
     """
 
     machine: str
@@ -203,6 +205,8 @@ class Assessment(Value):
     lock_holders: tuple[LockHolder, ...] = ()
     filesystems: tuple[Filesystem, ...] = ()
     findings: tuple[str, ...] = ()
+    machine_id: str = ""
+    host_key: str = ""
 
     def of_class(self, classifications: frozenset[Classification]) -> tuple[Update, ...]:
         """Return the available updates of the given classes."""

@@ -31,8 +31,17 @@ def verdict(report: RunReport) -> str:
         told = report.halted_because
         refused = report.status == Status.REFUSED
         return f"Nothing was begun: {told}." if refused else "No machine is in scope."
-    parts = [_lead(report), _exceptions(report), _stop(report)]
+    parts = [_lead(report), _exceptions(report), _around(report), _stop(report)]
     return "; ".join(part for part in parts if part) + "."
+
+
+def _around(report: RunReport) -> str:
+    """Name the hooks that failed, and count the notices that reached nobody."""
+    hooks = [hook.name for hook in report.hooks if hook.failed]
+    lost = sum(notice.failed for notice in report.notices)
+    parts = [f"hook {', '.join(hooks)} failed"] if hooks else []
+    parts += [f"{lost} notice{'' if lost == 1 else 's'} may have reached nobody"] if lost else []
+    return "; ".join(parts)
 
 
 def _lead(report: RunReport) -> str:

@@ -93,7 +93,7 @@ def make_waves(machines: Sequence[Machine], rules: Sequence[str]) -> tuple[tuple
     """
     sizes = [rule.size(len(machines)) for rule in parse_waves(rules)] or [len(machines)]
     by_name = sorted(machines, key=lambda machine: machine.name)
-    canaries = [machine for machine in by_name if _is_canary(machine)]
+    canaries = [machine for machine in by_name if is_canary(machine)]
     sizes[0] = max(sizes[0], len(canaries))
     order = [*(machine.name for machine in canaries), *spread(by_name, first=canaries)]
     waves: list[tuple[str, ...]] = []
@@ -104,5 +104,6 @@ def make_waves(machines: Sequence[Machine], rules: Sequence[str]) -> tuple[tuple
     return tuple(waves)
 
 
-def _is_canary(machine: Machine) -> bool:
+def is_canary(machine: Machine) -> bool:
+    """Say whether a machine is tagged as a canary."""
     return str(machine.tags.get("canary", "")).lower() in _TRUE

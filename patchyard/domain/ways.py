@@ -89,7 +89,8 @@ class Road:
         """Why not all of its machines fit into a window; empty where they do."""
         configuration = self.lane.configuration
         at_work = [each for each in self.expected.values() if not each.idle]
-        time, _ = time_needed(configuration, at_work)
+        waves = self.case.waves(configuration, [each.machine for each in at_work])
+        time = time_needed(configuration, at_work, waves)
         length = configuration.schedule.length
         if not at_work or time <= length:
             return ""

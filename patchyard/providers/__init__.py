@@ -15,6 +15,7 @@ from patchyard.providers.yaml_files import PROVIDER as YAML_FILES
 
 __all__ = [
     "find_maintenance",
+    "has_maintenance",
     "inventory_schema",
     "load_inventory",
     "load_maintenance",
@@ -38,13 +39,15 @@ def load_inventory(reference: str | Path) -> Inventory:
     return YAML_FILES.load(_folder(reference))
 
 
-def load_maintenance(reference: str | Path) -> Maintenance:
+def load_maintenance(reference: str | Path, inventory: Inventory | None = None) -> Maintenance:
     """Load the maintenance configurations that stand beside an inventory.
+
+    Where the inventory itself is given, they are held against its machines, too.
 
     Raises:
         ConfigurationError: there is no such inventory, it has none, or something is wrong.
     """
-    return maintenance_files.load(_folder(reference))
+    return maintenance_files.load(_folder(reference), inventory)
 
 
 def find_maintenance(reference: str | Path) -> Maintenance:
@@ -57,6 +60,15 @@ def find_maintenance(reference: str | Path) -> Maintenance:
     return (
         maintenance_files.load(folder) if maintenance_files.stands_in(folder) else Maintenance(())
     )
+
+
+def has_maintenance(reference: str | Path) -> bool:
+    """Say whether maintenance files stand beside an inventory.
+
+    Raises:
+        ConfigurationError: there is no such inventory.
+    """
+    return maintenance_files.stands_in(_folder(reference))
 
 
 def maintained_inventories() -> tuple[str, ...]:

@@ -50,7 +50,7 @@ class Heritage:
         if any(section.entry is None for section in line):
             return None
         groups = self.groups(own)
-        data = merged(self._base(groups, line[:-1]), _mergeable(own.written))
+        data = _over(self._base(groups, line[:-1]), _mergeable(own.written))
         machine = Machine.model_validate({**data, "name": name, "groups": groups})
         checks = _checks(line, machine)
         return machine.model_copy(update={"checks": checks}) if checks else machine
@@ -60,13 +60,21 @@ class Heritage:
         if groups not in self._bases:
             base: dict[str, Any] = {}
             for section in line:
-                base = merged(base, _mergeable(section.written))
+                base = _over(base, _mergeable(section.written))
             self._bases[groups] = base
         return self._bases[groups]
 
 
 def _mergeable(written: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in written.items() if key not in _NOT_MERGED}
+
+
+def _over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Merge settings. Another kind of power replaces the one below as a whole."""
+    below, above = base.get("power"), over.get("power")
+    if isinstance(below, dict) and isinstance(above, dict) and below.keys() != above.keys():
+        base = {**base, "power": {}}
+    return merged(base, over)
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -60,5 +60,7 @@ class MaintenanceFile(Value):
     )
 
 
-EMPTY_MEANS_NOTHING = frozenset({"checks", "hooks", "notices", "linux", "windows", "approval"})
+EMPTY_MEANS_NOTHING = frozenset(
+    {"checks", "hooks", "notices", "linux", "windows", "approval", "availability"}
+)
 """Keys that may be left empty."""

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from patchyard.domain.inventory import Described
+from patchyard.power.base import known_providers
 from patchyard.providers._check_options import kinds
 from patchyard.providers._file_format import InventoryFile
 
@@ -22,6 +23,7 @@ def inventory_schema() -> str:
     defined = schema["$defs"]
     # What is read from a shorter form is described in that form.
     defined["CheckSpec"] = described_check(kinds(), defined)
+    defined["PowerSpec"] = _described_power(defined)
     jump = defined["Connection"]["properties"]["jump"]
     jump["items"] = {"anyOf": [{"type": "string"}, jump["items"]]}
     for name in ("Settings", "GroupEntry", "MachineEntry"):
@@ -59,6 +61,23 @@ def described_check(
         detailed["additionalProperties"] = False
         detailed["properties"] = {name: _options(known[name], defined) for name in sorted(known)}
     return {"description": "A health question.", "anyOf": [plain, detailed]}
+
+
+def _described_power(defined: dict[str, Any]) -> dict[str, Any]:
+    """Describe power: one kind with its options, of which others may be inherited."""
+    kinds_of_power = {}
+    for name, provider in sorted(known_providers().items()):
+        kinds_of_power[name] = _options(provider.options, defined)
+        for each in (kinds_of_power[name], *kinds_of_power[name].get("anyOf", ())):
+            each.pop("required", None)
+    return {
+        "description": "How a machine is started and stopped.",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": kinds_of_power,
+    }
 
 
 def _required(model: type[BaseModel]) -> bool:

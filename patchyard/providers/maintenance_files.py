@@ -16,7 +16,11 @@ from pydantic import BaseModel, ValidationError
 
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.ics import read_calendar
+from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
+from patchyard.domain.order import contradictions
+from patchyard.domain.quorum import Groups
+from patchyard.domain.scope import parse
 from patchyard.domain.spelling import suggestion
 from patchyard.errors import ConfigurationError, Problem
 from patchyard.providers import _check_options
@@ -27,6 +31,7 @@ from patchyard.providers._maintenance_format import (
     FreezeEntry,
     MaintenanceFile,
 )
+from patchyard.region_pairs import published_pairs
 from patchyard.wording import sentences
 from patchyard.yaml_text import Document, read
 from patchyard.yaml_text import Path as Way
@@ -68,8 +73,10 @@ class _Found:
         return self.configurations if kind == "configurations" else self.freezes
 
 
-def load(folder: Path) -> Maintenance:
+def load(folder: Path, inventory: Inventory | None = None) -> Maintenance:
     """Load what stands beside the inventory of a folder.
+
+    Where the inventory is given, it is told too what cannot hold for its machines.
 
     Raises:
         ConfigurationError: there is nothing, or anything in it is wrong; all problems are listed.
@@ -80,6 +87,8 @@ def load(folder: Path) -> Maintenance:
     freezes = {name: tuple(_freezes(s, folder, found)) for name, s in found.freezes.items()}
     found.problems.extend(_unknown_freezes(found))
     found.problems.extend(_rings_that_lead_nowhere(found))
+    if inventory is not None:
+        found.problems.extend(_wrong_for(inventory, found))
     if not found.configurations and not found.problems:
         message = f"has no maintenance configurations; write them in {FILE} or in {FOLDER}/*.yaml"
         found.problems.append(Problem(message, str(folder)))
@@ -223,6 +232,17 @@ def _rings_that_lead_nowhere(found: _Found) -> Iterator[Problem]:
         if before == name:
             told = f"goes round: {' after '.join([*way, name])}; one of them must have no ring"
             yield section.problem(("ring", "after"), told)
+
+
+def _wrong_for(inventory: Inventory, found: _Found) -> Iterator[Problem]:
+    """Tell rules of availability that cannot hold for an inventory, or that no machine is in."""
+    for section in found.configurations.values():
+        if section.entry is None:
+            continue
+        groups = Groups(section.entry.availability, inventory.machines)
+        scope = parse(section.entry.scope).select(inventory.machines)
+        for path, said in (*contradictions(scope, groups, published_pairs()), *groups.empty()):
+            yield section.problem(("availability", *path), said)
 
 
 def _freezes(section: _Section, folder: Path, found: _Found) -> Iterator[Freeze]:

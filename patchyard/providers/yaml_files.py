@@ -12,6 +12,7 @@ from patchyard.domain.inventory import Inventory, Machine
 from patchyard.errors import ConfigurationError, Problem
 from patchyard.providers import _ways
 from patchyard.providers._inheritance import Heritage, wrong_groups
+from patchyard.providers._power_options import wrong_power
 from patchyard.providers._sections import Sections, read_sections
 from patchyard.providers.base import Provider
 
@@ -48,6 +49,7 @@ def _problems(
     yield from _ways.circular_jumps(sections, machines)
     yield from _ways.contradictions(heritage, machines)
     yield from _ways.nameless_users(heritage, machines)
+    yield from wrong_power(heritage, machines)
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

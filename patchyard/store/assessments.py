@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from patchyard.domain.outcome import Status
 from patchyard.domain.updates import Assessment
+from patchyard.domain.watch import Sighting
 from patchyard.store.database import Database
 from patchyard.store.machines import change_machine
 from patchyard.store.models import AssessmentRow, RunRow
-from patchyard.store.part import Part, parsed
+from patchyard.store.part import parsed
+from patchyard.store.sightings import Sightings
 from patchyard.store.steps import end_step
 
 _IDENTITY = [AssessmentRow.run_id, AssessmentRow.machine, AssessmentRow.phase]
@@ -24,7 +26,7 @@ _ONE = select(AssessmentRow.data).where(
 )
 
 
-class Assessments(Part):
+class Assessments(Sightings):
     """The assessments of machines. The latest one of a phase of a run counts."""
 
     def __init__(self, database: Database) -> None:
@@ -60,10 +62,30 @@ class Assessments(Part):
             NotRecorded: there is no such run, or it does not have this machine.
         """
         row = _values(run_id, machine, phase, assessment)
+        seen = Sighting(
+            machine=machine,
+            at=at,
+            machine_id=assessment.machine_id,
+            host_key=assessment.host_key,
+        )
 
         def ended(connection: Connection) -> None:
             connection.execute(self._save, row)
+            self.sight(connection, run_id, seen)
             change_machine(connection, run_id, machine, Status.SUCCEEDED, reason, at)
+
+        self._database.write(ended)
+
+    def end_unseen(self, run_id: str, sighting: Sighting, status: Status, reason: str) -> None:
+        """Keep that a machine could not be looked at, and what its part in the run ended as.
+
+        Raises:
+            NotRecorded: there is no such run, or it does not have this machine.
+        """
+
+        def ended(connection: Connection) -> None:
+            self.sight(connection, run_id, sighting)
+            change_machine(connection, run_id, sighting.machine, status, reason, sighting.at)
 
         self._database.write(ended)
 

@@ -65,6 +65,7 @@ class RunRow(Base):
     cancel_requested: Mapped[bool]
     flow_run_id: Mapped[str] = mapped_column(Name, nullable=True)
     halted_because: Mapped[str] = mapped_column(Words)
+    reopened: Mapped[int] = mapped_column(server_default="0")
     report: Mapped[dict[str, Any] | None]
 
 
@@ -183,3 +184,72 @@ class ApprovalRow(Base):
     machines: Mapped[list[str]] = mapped_column(JSON)
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime]
+
+
+class HookCallRow(Base):
+    """A hook of a run or of one of its waves (0: of the run), recorded before it is called.
+
+    A run that had ended and goes on is on another leg: its hooks are called anew.
+    """
+
+    __tablename__ = "hook_calls"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    leg: Mapped[int] = mapped_column(primary_key=True)
+    when: Mapped[str] = mapped_column(primary_key=True)
+    wave: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    code: Mapped[str]
+    detail: Mapped[str] = mapped_column(Words)
+    stops: Mapped[bool]
+
+
+class NoticeRow(Base):
+    """A notice, claimed before it is given. It may be about a window that has no run yet."""
+
+    __tablename__ = "notices"
+    __table_args__ = (Index(None, "run_id"), Index(None, "inventory", "window"))
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(Name, nullable=True)
+    inventory: Mapped[str]
+    window: Mapped[str]
+    moment: Mapped[str]
+    to: Mapped[str]
+    address: Mapped[str] = mapped_column(Words)
+    attempts: Mapped[int]
+    claimed_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    state: Mapped[str]
+    detail: Mapped[str] = mapped_column(Words)
+    stops: Mapped[bool]
+
+
+class SightingRow(Base):
+    """What came of one attempt to look at a machine: seen, or the fault that stood in the way."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (Index(None, "machine", "at"),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    fault: Mapped[str]
+    detail: Mapped[str] = mapped_column(Words)
+    machine_id: Mapped[str]
+    host_key: Mapped[str]
+
+
+class PowerStartRow(Base):
+    """A machine that was off and that a run starts; recorded before it does."""
+
+    __tablename__ = "power_starts"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    ordered_at: Mapped[datetime]
+    off_at: Mapped[datetime | None]
+    left_on: Mapped[str] = mapped_column(Words)

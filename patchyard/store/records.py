@@ -13,7 +13,10 @@ AvailabilityKind = Literal["down", "up"]
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. An empty `owner` means that nobody drives it, an empty `plan_hash` no plan yet."""
+    """One run. An empty `owner` means that nobody drives it, an empty `plan_hash` no plan yet.
+
+    `reopened` counts how often it had ended and went on.
+    """
 
     id: str
     kind: str
@@ -31,6 +34,7 @@ class RunRecord:
     cancel_requested: bool = False
     flow_run_id: str = ""
     halted_because: str = ""
+    reopened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,19 @@ class AvailabilityEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerStart:
+    """A machine that was off and that a run started. Without `off_at` it is not off again.
+
+    `left_on` says why not, where that was decided.
+    """
+
+    machine: str
+    ordered_at: datetime
+    off_at: datetime | None
+    left_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WindowClaim:
     """A window, or the part of it for some systems, that a run has taken for good."""
 
@@ -140,3 +157,50 @@ class ApprovalRecord:
     answered_at: datetime
     note: str = ""
     machines: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """A hook of a run (wave 0) or of a wave. `code` is empty where it ended well.
+
+    `leg` is how often the run had ended and gone on by then.
+    """
+
+    run_id: str
+    leg: int
+    when: str
+    wave: int
+    name: str
+    attempts: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    code: str = ""
+    detail: str = ""
+    stops: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """True where it has ended, and not well."""
+        return self.finished_at is not None and bool(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """A notice: to whom, of what, and what came of it.
+
+    `state` is claimed, sent or failed. `stops` says that a run may not go on without it.
+    """
+
+    key: str
+    run_id: str
+    inventory: str
+    window: str
+    moment: str
+    to: str
+    address: str
+    attempts: int
+    claimed_at: datetime
+    ended_at: datetime | None = None
+    state: str = "claimed"
+    detail: str = ""
+    stops: bool = False

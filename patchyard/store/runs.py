@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, or_, select, update
 from patchyard.domain.outcome import Status
 from patchyard.errors import Refused
 from patchyard.store.errors import NotRecorded
-from patchyard.store.models import LeaseRow, PlanRow, RunRow
+from patchyard.store.models import LeaseRow, NoticeRow, PlanRow, RunRow
 from patchyard.store.part import Part, as_records, select_as
 from patchyard.store.records import RunRecord
 
@@ -93,6 +93,7 @@ class Runs(Part):
             finished_at=None,
             halted_because="",
             cancel_requested=False,
+            reopened=RunRow.reopened + 1,
         )
 
     def report(self, run_id: str) -> dict[str, Any] | None:
@@ -139,7 +140,7 @@ class Runs(Part):
         return row is not None and bool(row[0])
 
     def forget_runs(self, before: datetime) -> int:
-        """Forget the runs that ended before a time, with all that belongs to them.
+        """Forget the runs that ended before a time, with all that belongs to them, and notices.
 
         A run that still holds a machine is kept. Answers how many runs were forgotten.
         """
@@ -150,6 +151,7 @@ class Runs(Part):
             forgotten += self._database.change(
                 delete(RunRow).where(RunRow.id == run_id, RunRow.id.not_in(held))
             )
+        self._database.change(delete(NoticeRow).where(NoticeRow.claimed_at < before))
         used = select(RunRow.plan_hash).where(RunRow.plan_hash.is_not(None))
         self._database.change(delete(PlanRow).where(PlanRow.hash.not_in(used)))
         return forgotten

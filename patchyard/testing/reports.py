@@ -59,12 +59,21 @@ _REASONS = {
     Status.UNREACHABLE: "no connection within 10 s",
     Status.REFUSED: "/var has 38 MiB free, the plan needs 412",
     Status.CANCELLED: "cancelled by a person before its turn",
+    Status.SKIPPED: "it is off, and its policy is when_off: skip",
 }
 
 _INSTALLED = frozenset(
     {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS, Status.NEEDS_REPAIR, Status.LOST_CONTACT}
 )
-_UNTOUCHED = frozenset({Status.NOT_STARTED, Status.UNREACHABLE, Status.REFUSED, Status.CANCELLED})
+_UNTOUCHED = frozenset(
+    {
+        Status.NOT_STARTED,
+        Status.UNREACHABLE,
+        Status.REFUSED,
+        Status.CANCELLED,
+        Status.SKIPPED,
+    }
+)
 _BAD_CHECK = frozenset({Status.ROLLED_BACK, Status.NEEDS_REPAIR})
 
 
@@ -194,7 +203,7 @@ def _state(number: int, status: Status) -> tuple[InstallationState, str]:
 
 
 def _compliance_before(status: Status) -> Compliance:
-    unseen = {Status.UNKNOWN, Status.UNREACHABLE}
+    unseen = {Status.UNKNOWN, Status.UNREACHABLE, Status.SKIPPED}
     return Compliance.UNKNOWN if status in unseen else Compliance.MISSING
 
 
@@ -217,7 +226,7 @@ def _path_reason(path: str) -> str:
 def _reboot(status: Status, path: str) -> RebootStatus:
     if status == Status.LOST_CONTACT:
         return RebootStatus.STARTED
-    if status in {Status.UNKNOWN, Status.UNREACHABLE}:
+    if status in {Status.UNKNOWN, Status.UNREACHABLE, Status.SKIPPED}:
         return RebootStatus.UNKNOWN
     if status == Status.COMPLETED_WITH_WARNINGS:
         return RebootStatus.REQUIRED

@@ -48,6 +48,7 @@ class Session:
     def __init__(self, hop: Hop, wire: Wire, folder: Path) -> None:
         self.hop = hop
         self._wire = wire
+        self.host_key = ""
         self.transport = paramiko.Transport(
             cast("paramiko.Channel", wire), packetizer_class=_Packetizer
         )
@@ -106,8 +107,10 @@ class Session:
         else:
             detail = f"{self.hop.known_hosts} does not know it"
         self._negotiate(keys)
-        shown = self.transport.get_remote_server_key()
-        self._judge(HostKey(shown.get_name(), shown.asbytes()), known, name, detail)
+        remote = self.transport.get_remote_server_key()
+        shown = HostKey(remote.get_name(), remote.asbytes())
+        self._judge(shown, known, name, detail)
+        self.host_key = f"{shown.kind} {shown.fingerprint}"
 
     def _read_known(self) -> KnownHosts:
         try:

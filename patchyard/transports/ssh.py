@@ -30,6 +30,11 @@ class SshTransport:
         self._sudo = sudo
 
     @property
+    def host_key(self) -> str:
+        """Kind and fingerprint of the key that the machine showed, and that was accepted."""
+        return self._sessions[-1].host_key
+
+    @property
     def _place(self) -> str:
         return self._sessions[-1].hop.label
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as command
-from bench import measuring, playbooks
+from bench import measuring, playbooks, steps
 from bench.counting import BenchFailed, Cost, counted
 from bench.measuring import Measuring
 from bench.table import OURS, ROWS, Result, record, table, targets
+from patchyard.domain.rollout import Halt, Start, next_step
 
 MACHINES = 4
 
@@ -178,6 +179,23 @@ class TestMeasuring:
         monkeypatch.setattr(sys, "argv", ["bench", "--insist"])
         assert command.main() == 1
         assert json.loads((tmp_path / "result.json").read_text())["machines"] == 10
+
+
+class TestSteps:
+    def test_every_step_of_a_small_fleet_is_measured(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["bench.steps", "--machines", "100"])
+        assert steps.main() == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith("100 machines")
+        assert sum(line.startswith("a step") for line in lines) == len(steps.SHARES) + 2
+
+    def test_the_held_rollout_is_held(self) -> None:
+        fleet = [steps.machine(number) for number in range(100)]
+        rollout = steps.rollout_of(fleet)
+        assert isinstance(next_step(rollout, steps.NOW), Start)
+        assert isinstance(next_step(steps.held(rollout), steps.NOW), Halt)
 
 
 def test_every_row_of_ours_is_a_row() -> None:

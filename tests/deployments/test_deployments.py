@@ -66,6 +66,11 @@ def test_runs_of_windows_have_a_deployment_without_a_schedule_or_a_limit_of_thei
     assert DispatchParameters().deployment == "patch/window"
 
 
+def test_a_dispatcher_that_was_killed_shuts_out_no_other() -> None:
+    (dispatcher,) = [d for d in DEPLOYMENTS if d["entrypoint"] == "flows.dispatch.dispatch"]
+    assert "concurrency_limit" not in dispatcher
+
+
 @pytest.mark.parametrize("entrypoint", MODELS)
 def test_the_form_has_a_place_a_title_and_a_description_for_every_field(entrypoint: str) -> None:
     schema = parameter_schema(import_object(entrypoint).fn).model_dump_for_openapi()

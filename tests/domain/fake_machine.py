@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from patchyard.domain.actions import (
     Action,
     Ask,
+    Call,
     Finish,
     Install,
     Keep,
@@ -153,7 +154,7 @@ class FakeMachine:
         good = not (bad or self.nature.sick or self.stopped or self.ruined)
         return (Answer(check="web", outcome=Outcome.PASSED if good else Outcome.FAILED),)
 
-    def _change(self, action: Action) -> Result:
+    def _change(self, action: Action) -> Result:  # noqa: PLR0911 - one line for each act
         match action:
             case Ask():
                 return Result(answers=self.answers())
@@ -166,6 +167,8 @@ class FakeMachine:
                 return Result(transaction=self._install(action))
             case Undo():
                 return Result(transaction=self._undo(action))
+            case Call():
+                return Result(detail=f"{action.hook.name} was called")
             case _:
                 return self._restart(action)
 

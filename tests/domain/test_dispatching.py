@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from patchyard.domain.dispatching import Booked, dispatch, ticket
+from patchyard.domain.dispatching import MOST_TRIES, Booked, Died, Orders, dispatch, ticket
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.maintenance_windows import Change, State, Timetable, Window, windows
 from patchyard.domain.recurrence_text import parse_recurrence
@@ -199,3 +199,25 @@ def test_a_window_that_was_closed_is_withdrawn_before_it_begins() -> None:
 
 def test_a_booking_that_never_began_is_told_as_missed() -> None:
     assert orders("2026-03-15 04:00", BOOKED) == ([], ["sundays@2026-03-22"], [KEY])
+
+
+def tried(at: str, times: int) -> Orders:
+    """Return the orders of a moment at which so many runs of the window have died."""
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    found = windows(TABLES[1], "UTC", now)
+    return dispatch(found, {}, now, AHEAD, died=[Died(KEY, BOOKED.end, times)])
+
+
+def test_a_window_whose_runs_die_is_booked_again_and_after_some_is_given_up() -> None:
+    for times in range(1, MOST_TRIES):
+        again = tried("2026-03-15 03:00", times)
+        assert ([window.key for window in again.book], again.failed) == ([KEY], ())
+    enough = tried("2026-03-15 03:00", MOST_TRIES)
+    assert (enough.book, [died.key for died in enough.failed]) == ((), [KEY])
+
+
+def test_a_window_whose_runs_died_until_it_was_over_is_told_as_failed() -> None:
+    late = tried("2026-03-15 05:00", 1)
+    assert KEY not in [window.key for window in late.book]
+    assert [died.key for died in late.failed] == [KEY]
+    assert late.missed == ()

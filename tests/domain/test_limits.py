@@ -8,8 +8,9 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from patchyard.domain.limits import Budget, Limits, Share
+from patchyard.domain.limits import Budget, DomainLimit, Limits, Share, per_domain
 from tests.domain.strategies import unhurried
 
 hundredths = st.integers(0, 10_000)
@@ -95,6 +96,20 @@ def test_a_share_of_a_domain_is_rounded_down_and_is_one_at_least(
 @given(st.integers(1, 50), st.integers(1, 2_000))
 def test_a_number_is_the_limit_of_every_domain(number: int, members: int) -> None:
     assert Limits(per_domain=number).within(members) == number
+
+
+@pytest.mark.parametrize(
+    ("written", "limit"),
+    [(3, 3), ("20%", Share(20)), ("12.5 %", Share(12.5)), ("100%", Share(100))],
+)
+def test_a_limit_is_written_as_a_count_or_a_share(written: int | str, limit: int | Share) -> None:
+    assert per_domain(TypeAdapter(DomainLimit).validate_python(written)) == limit
+
+
+@pytest.mark.parametrize("written", [0, 1001, True, 1.5, "3", "0%", "101%", "few", None, "20 %%"])
+def test_what_is_no_limit_is_refused_with_what_to_write(written: object) -> None:
+    with pytest.raises(ValidationError, match="from 1 to 1000, or a share such as 20%"):
+        TypeAdapter(DomainLimit).validate_python(written)
 
 
 @pytest.mark.parametrize(("members", "within"), [(1, 1), (9, 1), (10, 2), (14, 2), (15, 3)])

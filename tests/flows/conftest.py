@@ -74,20 +74,37 @@ class Worker:
             self._process.wait(10)
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def log(self) -> str:
         """Return what it printed."""
         return self._log.read_text(errors="replace")
 
 
-@pytest.fixture
-def deployed(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="session")
+def deployments(prefect_server: str) -> str:
     """The server's URL, with every deployment of prefect.yaml registered by `make deploy`."""
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
     done = subprocess.run(
-        [ROOT / "scripts" / "deploy"], capture_output=True, text=True, check=False, timeout=300
+        [ROOT / "scripts" / "deploy"],
+        env={**os.environ, "PREFECT_API_URL": prefect_server},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return prefect_server
+
+
+@pytest.fixture
+def deployed(deployments: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The server's URL, which is the configured one; its deployments are registered."""
+    monkeypatch.setenv("PREFECT_API_URL", deployments)
+    return deployments
 
 
 @pytest.fixture

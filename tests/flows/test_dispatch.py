@@ -11,6 +11,9 @@ import pytest
 
 from flows.booked import Desk
 from flows.dispatch import Dispatched, dispatch
+from patchyard.domain.dispatching import MOST_TRIES
+from patchyard.errors import ConfigurationError
+from patchyard.runs import begin
 from patchyard.settings import settings
 from patchyard.store import WindowClaim, open_store
 from tests.flows.conftest import Api
@@ -175,3 +178,118 @@ def test_a_run_that_crashed_before_it_claimed_its_window_is_booked_again_and_a_c
     cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True}
     api.post(f"flow_runs/{second['id']}/set_state", cancelled)
     assert dispatched(inventory, ahead_hours=1) == Dispatched()
+
+
+def put(api: Api, run: dict[str, Any], kind: str) -> None:
+    """Put a flow run into a state, as Prefect does when its process is gone."""
+    state = {"state": {"type": kind.upper(), "name": kind}, "force": True}
+    api.post(f"flow_runs/{run['id']}/set_state", state)
+
+
+def booked_now(api: Api, inventory: Path) -> dict[str, Any]:
+    (run,) = [r for r in runs_of(api, inventory) if r["state"]["type"] == "SCHEDULED"]
+    return run
+
+
+def events_of(api: Api, window: str) -> list[dict[str, Any]]:
+    """Return the events of a window of this hour."""
+    query = {"filter": {"event": {"prefix": ["patchyard.window."]}}, "limit": 50}
+    found: list[dict[str, Any]] = api.post("events/filter", query)["events"]
+    return [e for e in found if e["resource"]["prefect.resource.id"].endswith(window)]
+
+
+def test_a_window_that_kills_its_runs_is_given_up_and_told_once(
+    inventory: Path, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h", scope="name == web-1")
+    for _ in range(MOST_TRIES):
+        assert dispatched(inventory, ahead_hours=1).booked == (key(start),)
+        put(api, booked_now(api, inventory), "Crashed")
+
+    assert dispatched(inventory, ahead_hours=1) == Dispatched(failed=(key(start),))
+    assert f"window {key(start)} failed: 3 runs of it died before claiming it" in caplog.text
+    assert [name for _, name in states(api, inventory)].count("GivenUp") == 1
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()
+    names = {"patchyard.window.failed"}
+    api.until(lambda: names <= {e["event"] for e in events_of(api, key(start))}, 30)
+
+    write_maintenance(inventory, start, "3h", scope="name == web-2")
+    assert dispatched(inventory, ahead_hours=1).booked == (key(start),)
+
+
+def test_a_window_that_was_over_before_its_run_began_is_told_as_missed(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = minute(now()) + timedelta(minutes=10)
+    write_maintenance(inventory, start, "1h")
+    assert dispatched(inventory, ahead_hours=1).booked == (key(start),)
+    monkeypatch.setattr("flows.dispatch.clock", lambda: start + timedelta(hours=2))
+
+    assert dispatched(inventory, ahead_hours=1) == Dispatched(missed=(key(start),))
+
+    assert f"window {key(start)} missed: the window was over before" in caplog.text
+    assert states(api, inventory) == [(key(start), "Missed")]
+    names = {"patchyard.window.missed"}
+    api.until(lambda: names <= {e["event"] for e in events_of(api, key(start))}, 30)
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()
+
+
+def test_a_cancel_that_no_worker_has_carried_out_is_an_answer_all_the_same(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h")
+    dispatched(inventory, ahead_hours=1)
+    put(api, booked_now(api, inventory), "Cancelling")
+    later = now() + timedelta(minutes=30)
+    monkeypatch.setattr("flows.dispatch.clock", lambda: later)
+
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()
+
+
+def test_a_dry_run_that_takes_long_is_not_begun_again(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_maintenance(inventory, minute(now()) - timedelta(minutes=5), "3h")
+    dry: Dispatched = dispatch(inventory=str(inventory), dry_run=True, ahead_hours=1)
+    assert len(dry.booked) == 1
+    put(api, booked_now(api, inventory), "Running")
+    later = now() + timedelta(minutes=30)
+    monkeypatch.setattr("flows.dispatch.clock", lambda: later)
+
+    assert dispatch(inventory=str(inventory), dry_run=True, ahead_hours=1) == Dispatched()
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_two_inventories_of_one_name_do_not_share_their_windows(
+    inventory: Path, tmp_path: Path, *, claimed: bool
+) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h")
+    other = tmp_path / "elsewhere" / inventory.name
+    other.mkdir(parents=True)
+    (other / "machines.yaml").write_text("machines:\n  db-1: {address: 127.66.0.9}\n")
+    write_maintenance(other, start, "3h")
+    if claimed:
+        claim(inventory, start)
+    else:
+        dispatched(inventory, ahead_hours=1)
+
+    with pytest.raises(ConfigurationError, match="two inventories of one name"):
+        dispatched(other, ahead_hours=1)
+
+    (inventory / "machines.yaml").write_text("machines:\n  db-1: {address: 127.66.0.9}\n")
+    assert dispatched(other, ahead_hours=1).booked == (() if claimed else (key(start),))
+
+
+def claim(inventory: Path, start: datetime) -> None:
+    """Let a run of an inventory claim a window, and end."""
+    end = start + timedelta(hours=3)
+    at = str(inventory)
+    with (
+        begin("patch", inventory=at, scope="all", parameters={}, flow_run_id="") as run,
+        open_store(settings().database_url) as store,
+    ):
+        part = WindowClaim(inventory.name, key(start), "linux", run.id, start, end, now())
+        store.claim_window([part])

@@ -13,6 +13,7 @@ from flows.patch import patch
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.report import RunReport
+from patchyard.runs import begin
 from patchyard.settings import settings
 from patchyard.store import open_store
 from patchyard.testing.simulated import SimulatedYard, machines
@@ -182,3 +183,43 @@ def test_a_rejected_plan_changes_nothing_and_the_window_is_used_up(
     assert [answer.decision for answer in report.approvals] == ["rejected"]
     assert {m.name: yard.packages(m.name) for m in yard.machines} == before
     assert all(m.reboot != RebootStatus.COMPLETED for m in report.machines)
+
+
+def test_a_cancel_is_seen_while_a_person_is_waited_for(yard: SimulatedYard, api: Api) -> None:
+    write_maintenance(inventory_of(yard), minute(now()), "6h")
+    before = {m.name: yard.packages(m.name) for m in yard.machines}
+
+    def act() -> None:
+        wait_for_question(api)
+        with open_store(settings().database_url) as store:
+            (run,) = store.find_unfinished("patch", inventory_of(yard).name)
+            store.request_cancel(run.id)
+
+    with somebody(act):
+        report = patched(yard, window_now(LONG), approval="run")
+
+    assert report.halted_because == "cancelled"
+    assert report.approvals == ()
+    assert {m.status for m in report.machines} == {Status.NOT_STARTED}
+    assert {m.name: yard.packages(m.name) for m in yard.machines} == before
+
+
+def test_a_run_that_died_before_it_had_its_window_is_not_let_into_a_frozen_one(
+    yard: SimulatedYard,
+) -> None:
+    start, window = minute(now()), window_now(LONG)
+    folder = inventory_of(yard)
+    given = {"dry_run": False, "window": window, "waves": ["rest"], "slots": 10}
+    with begin(
+        "patch", inventory=str(folder), scope="all", parameters=given, flow_run_id=""
+    ) as died:
+        pass
+    freeze = {"start": f"{start:%Y-%m-%d}", "end": f"{start:%Y-%m-%d}", "reason": "audit"}
+    write_maintenance(folder, start, "6h", freezes={"audit": freeze})
+
+    report = patched(yard, window, resume=died.id)
+
+    assert report.run_id == died.id
+    assert report.halted_because.startswith("window_closed: ")
+    with open_store(settings().database_url) as store:
+        assert store.window_claims(folder.name, [window["key"]]) == ()

@@ -23,8 +23,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def write_maintenance(inventory: Path, start: datetime, length: str, **more: Any) -> None:
-    """Write the one configuration `web`, whose window begins at `start`, to the minute."""
+def configuration(start: datetime, length: str, **more: Any) -> dict[str, Any]:
+    """Return a configuration whose windows begin at `start`, to the minute, every day."""
     schedule = {
         "recurrence": more.pop("recurrence", "Day"),
         "start": f"{start.astimezone(UTC):%Y-%m-%d %H:%M}",
@@ -32,11 +32,20 @@ def write_maintenance(inventory: Path, start: datetime, length: str, **more: Any
         "time_zone": "UTC",
         **more.pop("schedule", {}),
     }
-    freezes = more.pop("freezes", {})
     linux = {"classifications": ["Critical", "Security"]}
-    web = {"scope": "all", "schedule": schedule, "linux": linux, "waves": ["rest"], **more}
-    text = yaml.safe_dump({"freezes": freezes, "configurations": {"web": web}})
+    return {"scope": "all", "schedule": schedule, "linux": linux, "waves": ["rest"], **more}
+
+
+def write_configurations(inventory: Path, freezes: Any = None, **configurations: Any) -> None:
+    """Write maintenance configurations beside an inventory, by their names."""
+    text = yaml.safe_dump({"freezes": freezes or {}, "configurations": configurations})
     (inventory / "maintenance.yaml").write_text(text)
+
+
+def write_maintenance(inventory: Path, start: datetime, length: str, **more: Any) -> None:
+    """Write the one configuration `web`, whose window begins at `start`, to the minute."""
+    freezes = more.pop("freezes", {})
+    write_configurations(inventory, freezes, web=configuration(start, length, **more))
 
 
 def inventory_of(yard: SimulatedYard) -> Path:

@@ -40,6 +40,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 LINUX: dict[str, dict[str, Any]] = {
     "linux/restart_services.sh.j2": {"units": ["nginx.service", "init", HOSTILE]},
     "linux/reboot.sh.j2": {"delay_seconds": 2},
+    "linux/message.sh.j2": {"text": HOSTILE},
+    "linux/hook.sh.j2": {
+        "script": HOSTILE,
+        "given": HOSTILE,
+        "seconds": "300",
+        "variables": {"PATCHYARD_HOOK": "$(touch /tmp/owned)"},
+    },
 }
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("apt/assess.sh.j2", {**PARAMETERS["assess"], "refresh": False}),

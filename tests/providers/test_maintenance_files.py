@@ -213,6 +213,74 @@ def test_a_ring_may_lead_into_a_circle_of_others(tmp_path: Path) -> None:
     ]
 
 
+MACHINES = """
+machines:
+  a: {address: a.example, cluster: db, tags: {role: replica}}
+  b: {address: b.example, cluster: db, tags: {role: primary}}
+"""
+RULES = """
+    availability:
+      phases: [[oslo], [eastus, West US]]
+      quorum:
+        - {of: cluster exists, each: cluster, at_least: majority}
+        - {of: cluster == dbs, at_least: 1}
+      order:
+        - {first: tags.role == replica, then: tags.role == primary}
+        - {first: tags.role == primary, then: tags.role == replica}
+"""
+
+
+def test_rules_that_cannot_hold_for_the_machines_are_told_with_their_line(tmp_path: Path) -> None:
+    write(tmp_path, MACHINES, name="machines.yaml")
+    write(tmp_path, (WEB + RULES).replace("tags.role == web", "all"))
+    assert load_maintenance(tmp_path).configurations
+    with pytest.raises(ConfigurationError) as caught:
+        load_maintenance(tmp_path, load_inventory(tmp_path))
+    lines = (WEB + RULES).splitlines()
+    place = {text.strip()[:12]: number for number, text in enumerate(lines, 1)}
+    told = [(each.line, each.field, each.message) for each in caught.value.problems]
+    start = "configurations.web.availability."
+    assert told == [
+        (
+            place["phases: [[os"],
+            f"{start}phases.1",
+            "eastus and westus are paired; write them in different phases",
+        ),
+        (
+            place["- {of: clust"] - 1,
+            f"{start}quorum.0.at_least",
+            "cluster db has 2, and 2 must be up, so none could be patched; write 1 or less",
+        ),
+        (place["- {of: clust"], f"{start}quorum.1.of", "no machine is in it"),
+        (
+            place["order:"],
+            f"{start}order",
+            "a, b wait for each other; take one of the orders away",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("domain_limit: 0", "domain_limit: must be a whole number from 1 to 1000, or a share"),
+        (
+            "availability: {quorum: [{of: all, at_least: most}]}",
+            "quorum.0.at_least: must be a count such as 2, a share below 100% such as 60%",
+        ),
+        ("availability: {quorum: [{of: all}]}", "quorum.0.at_least: is missing"),
+        ("availability: {zone: together}", "availability.zone: is not known here"),
+        ("availability: {zones: apart}", "must be one of one_at_a_time, together"),
+        ("availability: {pairs: [[oslo]]}", "pairs.0: must be two regions"),
+        ("availability: {phases: [[oslo], [Oslo]]}", "availability: has oslo in two phases"),
+    ],
+)
+def test_a_wrong_rule_of_availability_is_told(tmp_path: Path, written: str, said: str) -> None:
+    (told,) = problems(tmp_path, f"{WEB}    {written}\n")
+    assert told.startswith("10: configurations.web.")
+    assert said in told
+
+
 def test_one_day_and_one_moment_of_a_day_are_freezes(tmp_path: Path) -> None:
     days = (
         "{a: {start: 2026-01-02, end: 2026-01-02}, b: {start: 2026-01-02 10:00, end: 2026-01-02}}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -51,6 +52,8 @@ class TestOffers:
     def test_none(self) -> None:
         seen = Yard().look()
         assert (seen.updates, seen.complete) == ((), Known.YES)
+        # What the drift watch knows a computer by: its MachineGuid. WinRM shows no host key.
+        assert (UUID(seen.machine_id).version, seen.host_key) == (5, "")
 
     def test_one_without_a_severity(self) -> None:
         seen = only(Yard(SERVER_2022, DOTNET).look())

@@ -67,6 +67,7 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         lock_holders=surroundings.lock_holders(transcript),
         filesystems=surroundings.filesystems(transcript),
         findings=_findings(transcript, lifetime, system, refresh, running, updates),
+        machine_id=text_of(transcript, "machine_id").strip(),
     )
 
 

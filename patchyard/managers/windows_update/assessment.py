@@ -90,6 +90,7 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         lock_holders=surroundings.lock_holders(transcript),
         filesystems=surroundings.filesystems(transcript),
         findings=tuple(_findings(transcript, found, owed, state, system, taken_at)),
+        machine_id=word(system.get("machine_id")),
     )
 
 

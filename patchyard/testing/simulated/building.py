@@ -37,6 +37,19 @@ VERSION_CODENAME=bookworm
 ID=debian
 """
 
+POWER = """\
+#!/bin/sh
+# power state|start|stop NAME: the power of a machine, from outside it.
+yard=${0%/base/*} root=${0%/base/*}/machines/$2/root
+[ -d "$root" ] || { echo "there is no machine $2" >&2; exit 1; }
+case $1 in
+  state) if [ -e "$root/.simulated/off" ]; then echo off; else echo on; fi ;;
+  start) printf 'on %s\\n' "${root%/*}" >"$yard/control" ;;
+  stop) printf 'off %s\\n' "${root%/*}" >"$yard/control" ;;
+  *) exit 2 ;;
+esac
+"""
+
 _SHARED_STATE = ("catalogue", "update_uris", "update_said", "update_dead", "policy")
 
 
@@ -44,6 +57,8 @@ def build_base(base: Path) -> None:
     """Write what all machines share."""
     base.mkdir(parents=True)
     _build_tools(base / "tools")
+    (base / "power").write_text(POWER)
+    (base / "power").chmod(0o755)
     (base / "etc").mkdir()
     (base / "etc/os-release").write_text(OS_RELEASE)
     (base / "lists").mkdir()
@@ -79,7 +94,13 @@ def build_machine(folder: Path, base: Path, machine: SimulatedMachine) -> None:
     state = root / ".simulated"
     for path in ("faults", "units"):
         (state / path).mkdir(parents=True)
-    for path in ("var/lib/apt", "var/lib/dpkg/updates", "var/cache/apt/archives", "tmp"):
+    for path in (
+        "var/lib/dbus",
+        "var/lib/apt",
+        "var/lib/dpkg/updates",
+        "var/cache/apt/archives",
+        "tmp",
+    ):
         (root / path).mkdir(parents=True)
     _link(root / "etc", base / "etc")
     _link(root / "boot", base / f"boot.{machine.state}")
@@ -93,6 +114,7 @@ def build_machine(folder: Path, base: Path, machine: SimulatedMachine) -> None:
         (state / "sudo_password").write_text(f"{machine.sudo_password}\n")
     (root / "proc/sys/kernel/random").mkdir(parents=True)
     (root / "proc/locks").touch()
+    new_machine_id(root)
     (root / "run/systemd/system").mkdir(parents=True)
     (state / "kernel").write_text(f"{catalogue.kernels(machine.state)[-1]}\n")
     new_boot_id(root)
@@ -100,6 +122,11 @@ def build_machine(folder: Path, base: Path, machine: SimulatedMachine) -> None:
 
 def _link(path: Path, target: Path) -> None:
     path.symlink_to(os.path.relpath(target, path.parent))
+
+
+def new_machine_id(root: Path) -> None:
+    """Give a machine the identity of a fresh installation. What lies in /etc is shared by all."""
+    (root / "var/lib/dbus/machine-id").write_text(f"{uuid.uuid4().hex}\n")
 
 
 def new_boot_id(root: Path) -> None:

@@ -42,6 +42,11 @@ class Host:
     links: set[asyncssh.SSHServerConnection] = field(default_factory=set)
     sessions: set[int] = field(default_factory=set)
 
+    @property
+    def off(self) -> Path:
+        """The file that says that the machine is off."""
+        return self.root / ".simulated/off"
+
     def fault(self, fault: Fault) -> Path:
         """Return the file that says that the machine has a fault."""
         return self.root / ".simulated/faults" / fault.value
@@ -112,6 +117,7 @@ class Server:
         self._by_name = {host.name: host for host in self._hosts.values()}
         self._path = f"{folder / 'base/tools'}:/usr/local/bin:/usr/bin:/bin"
         self._background: set[asyncio.Task[None]] = set()
+        self._acts = {"reboot": self._reboot, "on": self._turn_on, "off": self._turn_off}
         self._options = asyncssh.SSHServerConnectionOptions(
             server_factory=lambda: _Login(self._hosts),
             server_host_keys=[str(folder / "host_key")],
@@ -135,7 +141,8 @@ class Server:
         loop.add_reader(control, self._hear_machines, control)
         try:
             for host in self._hosts.values():
-                await self._go_up(host)
+                if not host.off.exists():
+                    await self._go_up(host)
             print(f"ready {self._port}", flush=True)  # noqa: T201 - the starter waits for it
             await ended.wait()
         finally:
@@ -150,8 +157,9 @@ class Server:
         for line in os.read(control, 65536).decode().splitlines():
             verb, _, folder = line.partition(" ")
             host = self._by_name.get(Path(folder).name)
-            if verb == "reboot" and host is not None and host.acceptor is not None:
-                task = asyncio.ensure_future(self._reboot(host))
+            act = self._acts.get(verb)
+            if act is not None and host is not None:
+                task = asyncio.ensure_future(act(host))
                 self._background.add(task)
                 task.add_done_callback(self._background.discard)
 
@@ -186,7 +194,22 @@ class Server:
                     found.append(int(leader))
         return found
 
+    async def _turn_on(self, host: Host) -> None:
+        """Start a machine that is off; it answers some time later, as a machine that reboots."""
+        if host.off.exists():
+            host.off.unlink()
+            await asyncio.sleep(self._away)
+            start_anew(host.root)
+            await self._go_up(host)
+
+    async def _turn_off(self, host: Host) -> None:
+        if host.acceptor is not None:
+            self._go_down(host)
+            host.off.touch()
+
     async def _reboot(self, host: Host) -> None:
+        if host.acceptor is None:
+            return
         await asyncio.sleep(NOTICED)
         self._go_down(host)
         if host.fault(Fault.NEVER_BACK).exists():

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +17,12 @@ from typing import Any, Self
 
 from patchyard.errors import PatchyardError
 from patchyard.testing.simulated import archive, faults
-from patchyard.testing.simulated.building import build_base, build_machine, start_anew
+from patchyard.testing.simulated.building import (
+    build_base,
+    build_machine,
+    new_machine_id,
+    start_anew,
+)
 from patchyard.testing.simulated.inventory import Groups, write_inventory
 from patchyard.testing.simulated.keys import make_key
 from patchyard.testing.simulated.machine import Fault, SimulatedMachine
@@ -119,6 +125,28 @@ class SimulatedYard:
         """End a fault. What it has led to stays."""
         faults.heal(self.root(name), fault)
 
+    def is_off(self, name: str) -> bool:
+        """Say whether a machine is off."""
+        return (self.root(name) / ".simulated/off").exists()
+
+    def turn_off(self, name: str) -> None:
+        """Turn a machine off, as by its power button held down, and wait until it is."""
+        with (self.folder / "control").open("w") as control:
+            control.write(f"off {self.root(name).parent}\n")
+        deadline = time.monotonic() + END_SECONDS
+        while not self.is_off(name):
+            if time.monotonic() > deadline:
+                raise YardFailed(f"{name} does not go off")
+            time.sleep(0.01)
+
+    def power(self, verb: str) -> list[str]:
+        """Return the command that asks for or changes the power of a machine, {name} for which."""
+        return [str(self.folder / "base/power"), verb, "{name}"]
+
+    def recreate(self, name: str) -> None:
+        """Give a machine the identity of another installation."""
+        new_machine_id(self.root(name))
+
     def packages(self, name: str) -> dict[str, str]:
         """Return what is installed on a machine, from its own state: versions by name."""
         lines = (self.root(name) / ".simulated/installed").read_text().splitlines()
@@ -132,6 +160,11 @@ class SimulatedYard:
     def boot_id(self, name: str) -> str:
         """Return the boot id of a machine."""
         return (self.root(name) / "proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def transactions(self, name: str) -> tuple[str, ...]:
+        """Return every package transaction that was ever begun on a machine, oldest first."""
+        noted = self.root(name) / ".simulated/transactions"
+        return tuple(noted.read_text().splitlines()) if noted.exists() else ()
 
     def refused(self) -> tuple[str, ...]:
         """Return the calls that stand-in tools were not told how to answer, with the machine."""

@@ -87,6 +87,8 @@ class SimulatedComputer:
         self.reboot_between = False
         """Whether it wants one before it installs anything beside what waits for one."""
         self.vbs = 2 if profile.hotpatch else 0
+        self.shown: list[str] = []
+        """What was shown to whoever is logged in."""
         self.refused: list[str] = []
         """What scripts have asked for that is not known; a good test ends with none."""
         self.nothings: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from patchyard.testing.windows.host import pending
@@ -36,6 +37,8 @@ def write_facts(computer: SimulatedComputer) -> None:
     for key in (pending.CBS, pending.AUTO_UPDATE, pending.SESSION_MANAGER, pending.WINLOGON):
         registry.make(key)
     registry.make("SOFTWARE\\Policies\\Microsoft\\Windows")
+    guid = str(uuid.uuid5(uuid.NAMESPACE_DNS, computer.name))
+    registry.set("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid", guid)
     name = computer.name.upper()[:15]
     for part in ("ComputerName", "ActiveComputerName"):
         registry.set(f"{pending.COMPUTER_NAME}\\{part}", "ComputerName", name)

@@ -91,6 +91,15 @@ def shutdown(inside: Inside, arguments: list[str], _items: list[str]) -> Result:
     return code, "", SAID[code]
 
 
+@program("msg")
+def message(inside: Inside, arguments: list[str], _items: list[str]) -> Result:
+    """Show a message to everybody who is logged in."""
+    if len(arguments) != 3 or arguments[0] != "*" or arguments[1].upper()[:6] != "/TIME:":  # noqa: PLR2004
+        raise NotSimulated(f"msg.exe {' '.join(arguments[:-1])}")
+    inside.computer.shown.append(arguments[2])
+    return 0, "", ""
+
+
 @program("sc")
 def service_control(inside: Inside, arguments: list[str], _items: list[str]) -> Result:
     """Set how a service starts."""

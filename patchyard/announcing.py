@@ -1,0 +1,121 @@
+"""Before windows: who is to be told of them now, and of those that were missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import takewhile
+
+from patchyard.domain.around import Notice
+from patchyard.domain.conflicts import names
+from patchyard.domain.inventory import Inventory
+from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
+from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.noticing import ANNOUNCED, MISSED, ahead, due, left, when
+from patchyard.domain.preview import Case, Lane
+from patchyard.maintenance_parameters import key_and_parts
+from patchyard.notifiers import Notifier
+from patchyard.providers import load_inventory, load_maintenance
+from patchyard.store import NoticeRecord, Store
+from patchyard.telling import Matter, Teller
+
+ATTEMPTS = 3
+"""How often a notice before a window is tried; each dispatcher tries once."""
+
+
+def announce(
+    store: Store,
+    reference: str,
+    ways: Mapping[str, Notifier],
+    now: datetime,
+    missed: Iterable[str] = (),
+) -> tuple[NoticeRecord, ...]:
+    """Give the notices that are due before the windows of an inventory, and of missed windows.
+
+    Args:
+        store: the memory.
+        reference: folder or name of the inventory.
+        ways: the ways to tell somebody, by name.
+        now: the controller's time.
+        missed: keys of windows that are over and whose runs never began.
+    """
+    inventory = load_inventory(reference)
+    case = Case(load_maintenance(reference), inventory, now)
+    teller = Teller(store, inventory, ways)
+    wanted = (*_before(case, now), *_missed(case, inventory, tuple(missed)))
+    given = (
+        teller.give(notice, matter, now, attempts=1 if notice.to == "machine" else ATTEMPTS)
+        for notice, matter in wanted
+    )
+    return tuple(record for record in given if record is not None)
+
+
+def _before(case: Case, now: datetime) -> Iterator[tuple[Notice, Matter]]:
+    for lane in case.lanes:
+        configuration = lane.configuration
+        if not lane.machines or configuration.kind != ScopeKind.GUEST:
+            continue
+        end = now + ahead(configuration.notices)
+        for window in takewhile(lambda each: each.start <= end, case.windows(lane)):  # noqa: B023 - read at once
+            if window.state == State.OPEN:
+                for notice, moment, _ in due(configuration.notices, window.start, now):
+                    yield notice, _announcement(lane, window, moment, now)
+
+
+def _announcement(lane: Lane, window: Window, moment: str, now: datetime) -> Matter:
+    machines = tuple(machine.name for machine in lane.machines)
+    soon = left(window.start, now)
+    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    return Matter(
+        # A window that is moved is announced anew: its key stays, its time does not.
+        place=f"{window.key}/{window.start.isoformat()}/{lane.zone}",
+        moment=moment,
+        type=ANNOUNCED,
+        subject=window.key,
+        title=f"Maintenance of {count} in {soon}: {window.key}",
+        text=f"Maintenance of {count} begins in {soon}.\n"
+        f"Window {window.key}: {when(window.start, window.end, window.local_start)}.\n"
+        f"Machines: {names(machines)}.",
+        data=_window(lane.configuration, window.key, window.start, window.end),
+        machines=machines,
+        window=window.key,
+    )
+
+
+def _window(
+    configuration: MaintenanceConfiguration, key: str, start: datetime, end: datetime
+) -> dict[str, object]:
+    told = {"key": key, "start": start.isoformat(), "end": end.isoformat()}
+    return {"configuration": configuration.name, "window": told}
+
+
+def _missed(
+    case: Case, inventory: Inventory, missed: tuple[str, ...]
+) -> Iterator[tuple[Notice, Matter]]:
+    """Tell of windows that are over and whose runs never began whoever is told of failures.
+
+    The dispatcher has emitted the event of it already; and no machine was to be disturbed.
+    """
+    known = {each.name: each for each in case.maintenance.configurations}
+    for key in dict.fromkeys(key_and_parts(each)[0] for each in missed):
+        configuration = known.get(key.partition("@")[0])
+        for notice in configuration.notices if configuration else ():
+            if "failure" in notice.at and notice.to in {"email", "webhook"}:
+                yield notice, _miss(inventory, configuration, key)
+
+
+def _miss(inventory: Inventory, configuration: MaintenanceConfiguration | None, key: str) -> Matter:
+    found = configuration.machines(inventory) if configuration else ()
+    machines = tuple(machine.name for machine in found)
+    return Matter(
+        place=key,
+        moment="missed",
+        type=MISSED,
+        subject=key,
+        title=f"Window {key} was missed",
+        text=f"Window {key} is over, and its run never began: nothing was patched.\n"
+        f"Machines: {names(machines)}.",
+        data={"window": {"key": key}},
+        machines=machines,
+        window=key,
+    )

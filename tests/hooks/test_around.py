@@ -1,0 +1,192 @@
+"""What stands around a run, over a real memory: whoever takes the run up goes on with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.outcome import Status
+from patchyard.domain.plan import MachinePlan, Plan
+from patchyard.domain.rollout import Member, Rollout
+from patchyard.hooks.around import Around
+from patchyard.notifiers import Letter, Notifier
+from patchyard.runs import Run
+from patchyard.store import NoticeRecord, RunRecord, Store, open_store
+
+NOW = datetime(2026, 3, 14, 21, 0, tzinfo=UTC)
+PLAN = Plan(
+    inventory="fleet",
+    scope="all",
+    machines=(MachinePlan(machine="a"), MachinePlan(machine="b")),
+    waves=(("a",), ("b",)),
+)
+
+
+class Scene:
+    """A run of two machines, its memory, and who is called and told."""
+
+    def __init__(self, folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATCHYARD_HOME", str(folder / "home"))
+        self.folder, self.store = folder, store
+        self.letters: list[Letter] = []
+        note = folder / "note"
+        note.write_text('#!/bin/sh\n{ cat; echo; } >>calls\nexit "$1"\n')
+        note.chmod(0o755)
+
+    def hook(self, name: str, when: str, of: str, status: str = "0", **more: Any) -> dict[str, Any]:
+        return {"name": name, "when": when, "of": of, "command": ["./note", status], **more}
+
+    def begun(
+        self, *hooks: dict[str, Any], notices: tuple[dict[str, Any], ...] = (), **more: Any
+    ) -> None:
+        given = {"hooks": list(hooks), "notices": list(notices), "seed": "s", "slots": 1, **more}
+        record = RunRecord("r1", "patch", "fleet", "all", given, Status.IN_PROGRESS, NOW)
+        self.store.create_run(record)
+        self.store.add_machines("r1", [("a", 1, 0), ("b", 2, 1)])
+        self.store.set_plan("r1", PLAN)
+
+    def run(self) -> Run:
+        """The run as a controller has it that has just taken it up."""
+        record = self.store.run("r1")
+        assert record is not None
+        machines = tuple(Machine(name=name, address="127.66.0.1") for name in "ab")
+        fleet = Inventory(name="fleet", folder=str(self.folder), machines=machines)
+        return Run(record, self.store, fleet, "me", resumed=True, clock=lambda: NOW)
+
+    def around(self, run: Run, *forgiven: str) -> Around:
+        def send(letter: Letter) -> str:
+            self.letters.append(letter)
+            return ""
+
+        return Around(run, PLAN, {"event": Notifier("event", send)}, forgiven)
+
+    def end_machine(self, name: str, status: Status = Status.SUCCEEDED) -> None:
+        self.store.set_machine("r1", name, status, "", NOW)
+
+    def rollout(self) -> Rollout:
+        members = (Member("a", 1), Member("b", 2))
+        standings = self.store.standings("r1")
+        return Rollout(members, {name: each.status for name, each in standings.items()})
+
+    @property
+    def calls(self) -> list[str]:
+        file = self.folder / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [f"{t['hook']} {t['wave'] or 'run'}" for t in map(json.loads, lines)]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with open_store(f"sqlite:///{tmp_path}/memory.db") as store:
+        yield Scene(tmp_path, store, monkeypatch)
+
+
+def test_hooks_after_alone_are_called_by_whoever_takes_the_run_up(scene: Scene) -> None:
+    scene.begun(scene.hook("wave", "after", "wave"), scene.hook("run", "after", "run"))
+    assert scene.around(scene.run()).begin(["a"])
+    scene.end_machine("a")
+    # The controller dies here. The next one begins nothing more: the window is over, say.
+    assert scene.around(scene.run()).end("the window is over") == "the window is over"
+    assert scene.calls == ["wave 1", "run run"]
+    scene.around(scene.run()).end("the window is over")
+    assert scene.calls == ["wave 1", "run run"]
+
+
+def test_a_wave_is_left_when_its_last_machine_has_ended(scene: Scene) -> None:
+    scene.begun(scene.hook("wave", "after", "wave"))
+    around = scene.around(scene.run())
+    around.begin(["a"])
+    around.turn(scene.rollout())
+    assert scene.calls == []
+    scene.end_machine("a", Status.FAILED)
+    around.turn(scene.rollout())
+    around.turn(scene.rollout())
+    assert scene.calls == ["wave 1"]
+
+
+def test_a_run_of_which_nothing_was_begun_calls_nothing(scene: Scene) -> None:
+    scene.begun(scene.hook("before", "before", "run"), scene.hook("after", "after", "run"))
+    assert scene.around(scene.run()).end("rejected by Ada") == "rejected by Ada"
+    assert scene.calls == []
+
+
+def test_a_controller_that_lost_the_run_leaves_it_to_the_other(scene: Scene) -> None:
+    scene.begun(scene.hook("after", "after", "run"))
+    run = scene.run()
+    around = scene.around(run)
+    around.begin(["a"])
+    run.lost.set()
+    around.end("cancelled")
+    assert scene.calls == []
+
+
+def test_a_hook_after_the_run_that_fails_is_seen_in_its_end(scene: Scene) -> None:
+    scene.begun(scene.hook("after", "after", "run", "3"))
+    around = scene.around(scene.run())
+    around.begin(["a"])
+    assert around.end("") == "hook after: ended with status 3: no output"
+
+
+def test_a_hook_that_stopped_the_run_stops_whoever_takes_it_up_until_it_is_forgiven(
+    scene: Scene,
+) -> None:
+    scene.begun(scene.hook("gate", "before", "run", "3"))
+    assert not scene.around(scene.run()).begin(["a"])
+    assert not scene.around(scene.run()).begin(["a"])
+    assert scene.around(scene.run(), "gate").begin(["a"])
+    assert scene.calls == ["gate run"]
+
+
+def a_notice(run_id: str, state: str, moment: str = "start") -> NoticeRecord:
+    key = f"fleet/{run_id or 'web@2026-03-14'}/{moment}/event"
+    window = "" if run_id else "web@2026-03-14"
+    return NoticeRecord(
+        key, run_id, "fleet", window, moment, "event", "", 1, NOW, None, state, stops=True
+    )
+
+
+def test_a_notice_that_a_dead_controller_began_to_give_is_not_repeated_and_counts_as_failed(
+    scene: Scene,
+) -> None:
+    scene.begun(notices=({"at": ["start"], "to": "event", "on_failure": "stop"},))
+    scene.store.claim_notice(a_notice("r1", "claimed"))
+    run = scene.run()
+    assert not scene.around(run).begin(["a"])
+    assert "nobody saw whether it was given" in next(iter(run.stops.values()))
+    assert scene.letters == []
+    assert scene.around(scene.run(), "notice start to event").begin(["a"])
+
+
+WINDOW = {"key": "web@2026-03-14#linux", "start": NOW.isoformat(), "end": "2026-03-15T00:00:00Z"}
+
+
+@pytest.mark.parametrize(("state", "begins"), [("failed", False), ("sent", True)])
+def test_a_window_that_had_to_be_announced_and_was_not_is_not_used(
+    scene: Scene, state: str, begins: bool
+) -> None:
+    must = {"at": ["24h"], "to": "event", "on_failure": "stop"}
+    scene.begun(notices=(must,), window=WINDOW)
+    scene.store.claim_notice(a_notice("", "claimed", "24h"))
+    scene.store.end_notice(a_notice("", "", "24h").key, state, "no answer", NOW)
+    run = scene.run()
+    assert scene.around(run).begin(["a"]) is begins
+    assert list(run.stops.values()) == ([] if begins else ["notice 24h to event: no answer"])
+
+
+def test_a_run_tells_each_moment_once_whoever_drives_it(scene: Scene) -> None:
+    scene.begun(notices=({"at": ["start", "wave", "failure", "end"], "to": "event"},))
+    scene.around(scene.run()).begin(["a"])
+    scene.end_machine("a", Status.FAILED)
+    for _ in range(2):
+        around = scene.around(scene.run())
+        around.begin(["a"])
+        around.turn(scene.rollout())
+        around.end("the failure budget is gone")
+    names = [letter.message.type.rpartition(".")[2] for letter in scene.letters]
+    assert names == ["started", "wave_ended", "failing", "ended"]

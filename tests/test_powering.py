@@ -1,0 +1,216 @@
+"""Power over the record of a run: what is owed is put back, and never under somebody's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from patchyard import powering
+from patchyard.domain.inventory import Machine
+from patchyard.domain.outcome import Status
+from patchyard.domain.power import PowerState
+from patchyard.errors import PowerFailed
+from patchyard.leasing import lease_key
+from patchyard.powering import arrive_at, leave, put_all_back
+from patchyard.runs import OWNER_TTL, Run, begin, now
+from patchyard.store import PowerStart, RunRecord
+
+INVENTORY = """
+machines:
+  db-1:
+    address: 127.0.0.9
+    power: {command: {state: [p], start: [p], stop: [p]}}
+    policy: {when_off: start, reboot_seconds: 10}
+"""
+
+
+class Switch:
+    """The power of db-1, without the machine."""
+
+    def __init__(self) -> None:
+        self.is_on = True
+        self.asked: list[str] = []
+        self.deaf = False
+
+    def state(self) -> PowerState:
+        return PowerState.ON if self.is_on else PowerState.OFF
+
+    def start(self) -> None:
+        self.asked.append("start")
+        raise PowerFailed("no current")
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+        self.is_on = self.deaf
+
+
+@pytest.fixture
+def switch(monkeypatch: pytest.MonkeyPatch) -> Switch:
+    switch = Switch()
+    monkeypatch.setattr(powering, "open_switch", lambda machine, inventory: switch)  # noqa: ARG005
+    return switch
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.setenv("PATCHYARD_HOME", str(tmp_path / "home"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "machines.yaml").write_text(INVENTORY)
+    with begin(
+        "patch",
+        inventory=str(tmp_path / "mine"),
+        scope="all",
+        parameters={"slots": 2},
+        flow_run_id="",
+    ) as run:
+        later = timedelta(0)
+
+        def sleep(seconds: float) -> None:
+            nonlocal later
+            later += timedelta(seconds=seconds)
+
+        run.clock = lambda: now() + later
+        run.sleep = sleep
+        run.store.add_machines(run.id, [("db-1", 1, 0)])
+        yield run
+
+
+def db(run: Run) -> Machine:
+    return run.machine("db-1")
+
+
+def owing(run: Run, status: Status = Status.SUCCEEDED) -> None:
+    """Let the run have started db-1, and its work on it have ended so."""
+    run.store.record_start(run.id, "db-1", run.clock())
+    run.store.set_machine(run.id, "db-1", status, "as it went", run.clock())
+
+
+def debt(run: Run) -> PowerStart:
+    (found,) = run.store.power_starts(run.id)
+    return found
+
+
+def verdict(run: Run) -> tuple[Status, str]:
+    (record,) = run.store.machines(run.id)
+    return record.status, record.reason
+
+
+def another_run(run: Run, at: datetime) -> RunRecord:
+    other = RunRecord("patch-other", "patch", "mine", "all", {}, Status.IN_PROGRESS, at)
+    run.store.create_run(other)
+    run.store.acquire_lease(lease_key(db(run)), other.id, "elsewhere/1/1", at, OWNER_TTL)
+    return other
+
+
+@pytest.mark.parametrize(
+    "status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.NOT_STARTED]
+)
+def test_what_is_owed_is_put_back_however_it_went(run: Run, switch: Switch, status: Status) -> None:
+    owing(run, status)
+
+    put_all_back(run)
+
+    assert not switch.is_on
+    assert debt(run).off_at is not None
+    assert verdict(run) == (status, "as it went")
+    put_all_back(run)
+    assert switch.asked == ["stop"]
+    assert run.at_work == {}
+
+
+def test_a_machine_that_this_run_did_not_start_is_not_stopped(run: Run, switch: Switch) -> None:
+    put_all_back(run)
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert switch.asked == []
+
+
+def test_a_machine_that_was_lost_is_left_on(run: Run, switch: Switch) -> None:
+    owing(run, Status.LOST_CONTACT)
+
+    put_all_back(run)
+
+    assert switch.asked == []
+    assert (debt(run).off_at, "may still be at work" in debt(run).left_on) == (None, True)
+    assert verdict(run)[0] == Status.LOST_CONTACT
+    assert "it is still on: contact with it was lost" in verdict(run)[1]
+
+
+def test_a_machine_with_an_act_of_which_no_end_is_recorded_is_left_on(
+    run: Run, switch: Switch
+) -> None:
+    owing(run, Status.FAILED)
+    run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
+
+    put_all_back(run)
+
+    assert switch.asked == []
+    assert "its end is not known" in debt(run).left_on
+
+
+def test_a_machine_that_another_run_works_on_is_left_on(run: Run, switch: Switch) -> None:
+    owing(run)
+    other = another_run(run, run.clock())
+
+    put_all_back(run)
+
+    assert switch.asked == []
+    assert f"run {other.id} has this machine" in debt(run).left_on
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    assert "as it went; it is still on: run patch-other" in verdict(run)[1]
+
+
+def test_a_machine_that_does_not_go_off_is_told_after_its_limit(run: Run, switch: Switch) -> None:
+    owing(run)
+    switch.deaf = True
+
+    put_all_back(run)
+
+    assert switch.asked == ["stop"]
+    assert "10 s after it was told to stop its power is on" in debt(run).left_on
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+
+
+def test_that_a_machine_is_started_is_recorded_before_it_is(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on = False
+    seen: list[int] = []
+    monkeypatch.setattr(switch, "start", lambda: seen.append(len(run.store.power_starts(run.id))))
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+
+    assert arrive_at(run, db(run)) is None
+
+    assert seen == [1]
+    assert "db-1" in run.at_work
+
+
+def test_a_start_that_fails_is_unreachable_with_its_reason(run: Run, switch: Switch) -> None:
+    switch.is_on = False
+    finish = arrive_at(run, db(run))
+    assert finish is not None
+    assert (finish.status, finish.reason) == (
+        Status.UNREACHABLE,
+        "it is off, and could not be started: no current",
+    )
+
+
+def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch) -> None:
+    switch.is_on = False
+    another_run(run, run.clock())
+    finish = arrive_at(run, db(run))
+    assert finish is not None
+    assert finish.status == Status.REFUSED
+    assert switch.asked == []
+    assert run.store.power_starts(run.id) == ()
+
+
+def test_a_machine_that_went_off_in_mid_work_is_left_to_its_record(
+    run: Run, switch: Switch
+) -> None:
+    switch.is_on = False
+    run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
+    assert arrive_at(run, db(run)) is None
+    assert switch.asked == []
