@@ -60,6 +60,7 @@ def frozen(yard: SimulatedYard) -> str:
         freezes={"audit": freeze},
         soak="2h",
         undo="required",
+        hooks=[{"name": "drain", "when": "before", "of": "machine", "command": ["true"]}],
     )
     return f"web@{tomorrow + timedelta(hours=1):%Y-%m-%d}"
 
@@ -105,6 +106,10 @@ def test_a_run_through_a_freeze_leaves_evidence_that_names_what_was_bypassed(
     assert first.finished_at
     assert second.started_at
     assert first.finished_at <= second.started_at
+
+    # The hooks of the configuration are called as ever.
+    for machine in report.machines:
+        assert any("drain" in f"{step.key} {step.title}" for step in machine.steps)
 
     evidence = report.emergency
     assert evidence is not None
