@@ -18,9 +18,11 @@ from uuid import UUID
 
 import httpx
 from prefect import pause_flow_run, resume_flow_run
+from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.input import RunInput
+from prefect.states import Running
 from pydantic import Field, ValidationError
 
 from flows.recorded import flow_run_id
@@ -134,6 +136,7 @@ def _pause(run: Run, window: Window, told: str, until: datetime) -> ApprovalForm
         try:
             return pause_flow_run(wait_for_input=form, timeout=left, poll_interval=POLL_SECONDS)
         except FlowPauseTimeout:
+            _end_the_pause()
             return None
 
 
@@ -158,6 +161,18 @@ def _watch(run: Run, over: threading.Event, flow_run: UUID) -> None:
             # It may not be paused yet, or somebody may answer at this instant: it is tried again.
             with suppress(PrefectException, httpx.HTTPError, RuntimeError):
                 resume_flow_run(flow_run, run_input=NOBODY)
+
+
+def _end_the_pause() -> None:
+    """Make a run whose question has lapsed one that goes on, so that it can tell its own end.
+
+    Left in a pause that is over, the server takes no state of it but a failure without a report.
+    """
+    with get_client(sync_client=True) as client:
+        run = UUID(flow_run_id())
+        state = client.read_flow_run(run).state
+        if state is not None and (state.is_paused() or state.is_failed()):
+            client.set_flow_run_state(run, Running(), force=True)
 
 
 def _lapsed(run: Run) -> str:

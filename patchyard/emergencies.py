@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from patchyard.approving import emergency_of
-from patchyard.domain.emergency import (
-    NOT_BYPASSED,
-    Scene,
+from patchyard.domain.emergency import NOT_BYPASSED, Scene, declare, ends, soak, under_all
+from patchyard.domain.keeping import (
+    availability,
     budget,
-    declare,
-    ends,
+    domain_limit,
     excluded,
-    soak,
-    under_all,
+    hooks,
+    notices,
+    slots,
 )
 from patchyard.domain.limits import Budget
 from patchyard.domain.scope import parse
@@ -22,9 +22,8 @@ from patchyard.parameters import EmergencyParameters, EmergencyRun, WindowParame
 from patchyard.providers import find_maintenance, load_inventory
 from patchyard.runs import Run
 
-_OWN = frozenset(
-    {"requested_by", "reason", "bypass", "exclude", "max_failures", "max_failure_percent"}
-)
+_KEPT = ("exclude", "max_failures", "max_failure_percent", "slots", "domain_limit")
+_OWN = frozenset({"requested_by", "reason", "bypass", *_KEPT})
 """What is not handed on as it is."""
 
 
@@ -32,11 +31,13 @@ def declared(parameters: EmergencyParameters, now: datetime) -> EmergencyRun:
     """Return what an emergency does that begins now, with the evidence of what it bypasses.
 
     What is not bypassed holds: the longest soak of its configurations is waited for, the strictest
-    budget counts, and where a window ends or a freeze begins, the run ends. What they exclude
-    stays out, unless a person has named what is to be installed.
+    budget, limits and availability rules count, their hooks are called, and where a window ends or
+    a freeze begins, the run ends. What they exclude stays out, unless a person has named what is
+    to be installed.
 
     Raises:
-        ConfigurationError: the inventory, its maintenance or the scope cannot be used.
+        ConfigurationError: the inventory, its maintenance or the scope cannot be used, or the rules
+            of its configurations cannot be one.
     """
     inventory = load_inventory(parameters.inventory)
     machines = parse(parameters.scope).select(inventory.machines)
@@ -57,6 +58,11 @@ def declared(parameters: EmergencyParameters, now: datetime) -> EmergencyRun:
         exclude=[*parameters.exclude, *(() if named else excluded(scene))],
         max_failures=kept.max_failures,
         max_failure_percent=kept.max_failure_percent,
+        slots=slots(scene, parameters.slots),
+        domain_limit=domain_limit(scene, parameters.domain_limit),
+        availability=availability(scene),
+        hooks=list(hooks(scene)),
+        notices=list(notices(scene)),
         soak_minutes=soak(scene, parameters.bypassed).total_seconds() / 60,
         resume="never",
         window=window,

@@ -173,7 +173,7 @@ class PatchParameters(Parameters):
     )
     fixes: list[str] = _field(
         [],
-        20,
+        23,
         "Fixes",
         "Only what is known to fix these, such as CVE-2026-12345 or KB5041160, whatever its class; "
         "and what an include names.",

@@ -17,7 +17,6 @@ from patchyard.domain.conflicts import names
 from patchyard.domain.durations import write_duration
 from patchyard.domain.freezes import Freeze, Frozen, frozen_times
 from patchyard.domain.inventory import Inventory, Machine
-from patchyard.domain.limits import Budget
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.path import RebootSetting
@@ -233,25 +232,6 @@ def soak(scene: Scene, bypass: Collection[Bypass]) -> timedelta:
     if Bypass.SOAK in bypass:
         return timedelta(0)
     return max((lane.configuration.soak for lane, _ in scene.lanes), default=timedelta(0))
-
-
-def budget(scene: Scene, own: Budget) -> Budget:
-    """Return the strictest of a run's own failure budget and those of the configurations."""
-    every = [own, *(lane.configuration.failure_budget() for lane, _ in scene.lanes)]
-    counts = [each.max_failures for each in every if each.max_failures is not None]
-    shares = [each.max_failure_percent for each in every if each.max_failure_percent is not None]
-    return Budget(min(counts, default=None), min(shares, default=None))
-
-
-def excluded(scene: Scene) -> tuple[str, ...]:
-    """Return the masks of what the configurations never install on systems like these."""
-    families = {machine.name: machine.os_family for machine in scene.machines}
-    every = (
-        lane.configuration.selection(family).exclude
-        for lane, held in scene.lanes
-        for family in sorted({families[name] for name in held})
-    )
-    return tuple(dict.fromkeys(mask for masks in every for mask in masks))
 
 
 def ends(scene: Scene, bypass: Collection[Bypass]) -> datetime | None:

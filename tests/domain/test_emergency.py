@@ -11,21 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from patchyard.domain.availability import Availability
 from patchyard.domain.emergency import (
     Bypass,
     Emergency,
     Scene,
-    budget,
     declare,
     ends,
-    excluded,
     soak,
     under_all,
 )
 from patchyard.domain.freezes import Freeze
 from patchyard.domain.inventory import Inventory, Machine, Policy
+from patchyard.domain.keeping import (
+    availability,
+    budget,
+    domain_limit,
+    excluded,
+    hooks,
+    slots,
+)
 from patchyard.domain.limits import Budget
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
+from patchyard.errors import ConfigurationError
 from patchyard.parameters import EmergencyParameters
 
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
@@ -234,3 +242,45 @@ def test_a_machine_that_its_configuration_never_reboots_is_not_rebooted() -> Non
     inventory = Inventory(name="x", folder="/x", machines=(*of.machines, own))
     changed = under_all(of.maintenance, inventory)
     assert [each.policy.reboot for each in changed.machines] == ["never", "never", "if_required"]
+
+
+def test_availability_rules_of_all_hold_the_strictest_of_each() -> None:
+    of = scene(
+        made("one", availability={"zones": "together", "regions": "one_by_one",
+                                  "quorum": [{"of": "a", "at_least": 1}]}),
+        made("two", availability={"apart": [{"of": "all"}]}),
+    )  # fmt: skip
+    kept = availability(of)
+    assert (kept.regions, kept.zones) == ("one_by_one", "one_at_a_time")
+    assert ([each.of for each in kept.quorum], [each.of for each in kept.apart]) == (
+        ["a"],
+        ["all"],
+    )
+    assert availability(scene()) == Availability()
+
+
+def test_limits_are_the_least_and_a_share_is_one_at_a_time() -> None:
+    of = scene(made("one", slots=3, domain_limit=2))
+    assert (slots(of, 10), slots(of, 1)) == (3, 1)
+    assert (domain_limit(of, 5), domain_limit(of, 1)) == (2, 1)
+    assert domain_limit(scene(made("one", domain_limit="20%")), 5) == 1
+    assert (slots(scene(), 10), domain_limit(scene(), 5)) == (10, 5)
+
+
+DRAIN = {"name": "drain", "when": "before", "of": "machine", "command": ["true"]}
+
+
+def test_hooks_are_kept_and_are_refused_where_other_machines_have_others() -> None:
+    both = scene(made("one", hooks=[DRAIN]))
+    assert [each.name for each in hooks(both)] == ["drain"]
+    assert hooks(scene()) == ()
+    with pytest.raises(ConfigurationError, match="start an emergency for the scope of each"):
+        hooks(scene(made("one", scope="a", hooks=[DRAIN])))
+    with pytest.raises(ConfigurationError, match="hooks of one, two"):
+        hooks(scene(made("one", hooks=[DRAIN]), made("two")))
+
+
+def test_services_that_are_named_differently_cannot_be_one() -> None:
+    of = scene(made("one", availability={"service": "tags.app"}), made("two"))
+    with pytest.raises(ConfigurationError, match="a service of one, two"):
+        availability(of)

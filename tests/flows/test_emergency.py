@@ -14,6 +14,7 @@ from flows.resume import resume
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.report import RunReport
+from patchyard.domain.verdict import verdict
 from patchyard.parameters import ResumeParameters
 from patchyard.runs import begin
 from patchyard.settings import settings
@@ -59,6 +60,7 @@ def frozen(yard: SimulatedYard) -> str:
         freezes={"audit": freeze},
         soak="2h",
         undo="required",
+        hooks=[{"name": "drain", "when": "before", "of": "machine", "command": ["true"]}],
     )
     return f"web@{tomorrow + timedelta(hours=1):%Y-%m-%d}"
 
@@ -104,6 +106,10 @@ def test_a_run_through_a_freeze_leaves_evidence_that_names_what_was_bypassed(
     assert first.finished_at
     assert second.started_at
     assert first.finished_at <= second.started_at
+
+    # The hooks of the configuration are called as ever.
+    for machine in report.machines:
+        assert any("drain" in f"{step.key} {step.title}" for step in machine.steps)
 
     evidence = report.emergency
     assert evidence is not None
@@ -187,6 +193,24 @@ def test_a_rejected_emergency_changes_nothing(yard: SimulatedYard, api: Api) -> 
         report = hurry(yard, bypass=EVERYTHING)
 
     assert report.halted_because == "rejected by Ada: wait"
+    assert packages(yard) == before
+
+
+def test_an_emergency_that_nobody_approves_lapses_and_changes_nothing(
+    yard: SimulatedYard, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(yard)
+    before = packages(yard)
+    monkeypatch.setattr("flows.approval.PATIENCE", timedelta(seconds=10))
+
+    report = hurry(yard, bypass=EVERYTHING)
+
+    assert report.status == Status.FAILED
+    assert report.halted_because.startswith("nobody approved the plan within")
+    # The run tells its own end: it is not left to the server, which knows of no report.
+    state = api.state(report.flow_run_id)
+    assert (state["type"], state["message"]) == ("FAILED", verdict(report))
+    assert recorded(report.run_id).halted_because == report.halted_because
     assert packages(yard) == before
 
 
