@@ -130,6 +130,28 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
                     run = _do(workshop, bench, run, step)
 
 
+def wind_up(workshop: Workshop, machine: Machine, run: MachineRun, finish: Finish) -> Finish:
+    """Call the hooks after a machine on which Patchyard itself has failed, and answer its end.
+
+    The step that it failed in has no end of its own: it gets one, which says so.
+    """
+    run = recorded(workshop, run)
+    step = call_after(run, finish)
+    if isinstance(step, Finish):
+        return step
+    told = Result(fault=Fault(code="internal", detail=finish.reason)).model_dump(mode="json")
+    for record in workshop.store.steps(run.run_id, machine.name):
+        if record.open:
+            at = workshop.clock()
+            workshop.store.finish_step(run.run_id, machine.name, record.seq, told, at)
+    with workshop.link(machine) as link:
+        bench = workshop.bench(machine, link)
+        while not isinstance(step, Finish):
+            run = _do(workshop, bench, run, step)
+            step = call_after(run, finish)
+    return step
+
+
 def _wait(workshop: Workshop, wait: Wait) -> None:
     """Wait in short turns, so that cancelling is seen soon."""
     left = (wait.until - workshop.clock()).total_seconds()

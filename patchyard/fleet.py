@@ -19,7 +19,7 @@ from patchyard.domain.record import MachineRun
 from patchyard.domain.restore import UndoTarget
 from patchyard.domain.watch import Sighting
 from patchyard.errors import MachineError, PatchyardError
-from patchyard.execution import carry_out
+from patchyard.execution import carry_out, wind_up
 from patchyard.leasing import release_lease, take_lease
 from patchyard.openings import room_of
 from patchyard.powering import arrive_at, leave, on_for_a_look, still_on
@@ -71,6 +71,7 @@ def work_on(run: Run, name: str) -> None:
         finish = refused or _powered(run, machine)
     except Exception as error:  # noqa: BLE001 - the run does not die of one machine
         finish = Finish(status=Status.FAILED, reason=_internal(run, name, error))
+        finish = _wound_up(run, name, finish) if run.hooks else finish
         refused = None
     if not finish.status.final:  # before it is recorded: then it could be started again
         run.pending.add(name)
@@ -86,6 +87,16 @@ def _powered(run: Run, machine: Machine) -> Finish:
     finish = arrive_at(run, machine) or carry_out(run.workshop(), machine, _in_window(run, machine))
     why = leave(run, machine, finish.status)
     return still_on(finish, why) if why else finish
+
+
+def _wound_up(run: Run, name: str, finish: Finish) -> Finish:
+    """Call the hooks after a machine on which Patchyard itself has failed."""
+    try:
+        machine = run.machine(name)
+        return wind_up(run.workshop(), machine, machine_run(run, machine), finish)
+    except Exception as error:  # noqa: BLE001 - the run does not die of one machine
+        told = f"{finish.reason}; its hooks after it could not be called: {error!r}"
+        return Finish(status=finish.status, reason=told)
 
 
 def _internal(run: Run, name: str, error: Exception) -> str:

@@ -206,6 +206,24 @@ def test_in_a_test_the_server_is_asked_for_a_dry_run(cluster: Kubernetes) -> Non
     assert (cluster.unschedulable, cluster.pods) == (False, ["web-abc"])
 
 
+def test_without_kubectl_here_what_is_asked_of_it_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program in its place that notes what it is asked, and fails where it is told to."""
+    stub = tmp_path / "kubectl"
+    stub.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\nexit "${{FAIL:-0}}"\n')
+    stub.chmod(0o755)
+    monkeypatch.setenv("KUBECTL", str(stub))
+    assert node().code == ""
+    assert node(when="after").code == ""
+    assert node(when="after", status=Status.LOST_CONTACT).code == ""
+    monkeypatch.setenv("FAIL", "1")
+    assert node().code == "hook_failed"
+    drain = "drain web-1 --ignore-daemonsets --delete-emptydir-data --timeout=3s"
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == [drain, "uncordon web-1", drain]
+
+
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_the_shell_example_passes_shellcheck() -> None:
     done = subprocess.run(

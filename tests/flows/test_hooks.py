@@ -15,7 +15,7 @@ import pytest
 from flows.patch import patch
 from flows.resume import resume
 from flows.server import recording_server
-from patchyard import runs
+from patchyard import operations, runs
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport
 from patchyard.parameters import ResumeParameters
@@ -341,3 +341,20 @@ def test_a_cancel_calls_the_hooks_after_what_was_begun(
         *("after-wave 1", "after-run run"),
     ]
     assert notes.calls[3]["outcome"]["status"] == "cancelled"
+
+
+def test_where_patchyard_itself_fails_on_a_machine_its_hooks_after_it_are_called(
+    yard: SimulatedYard, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(operations, "install", broken)
+    hooks = [notes.hook("before", "before", "machine"), notes.hook("after", "after", "machine")]
+    report = patched(yard, hooks, waves=["rest"])
+    assert {each.status for each in report.machines} == {Status.FAILED}
+    told = {c["machine"]: c["outcome"]["status"] for c in notes.calls if c["hook"] == "after"}
+    assert told == {each.name: "Failed" for each in yard.machines}
+    for each in report.machines:
+        assert "Patchyard itself failed here: RuntimeError('a bug')" in each.reason
+        assert each.steps[-1].title == "Hook after: after"
