@@ -20,10 +20,19 @@ from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
+from patchyard.errors import PatchyardError
 
 P = TypeVar("P", bound=BaseModel)
 
 GOOD = frozenset({Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS})
+
+
+class RunFailed(PatchyardError):
+    """What a state `Failed` holds: Prefect wants an error there. It reads as the run's verdict."""
+
+    def __init__(self, report: RunReport) -> None:
+        super().__init__(verdict(report))
+        self.report = report
 
 
 class RecordedFlow(Flow[Any, Any], Generic[P]):
@@ -88,7 +97,7 @@ def state_of(report: RunReport) -> State[RunReport]:
         return Completed(message=verdict(report), data=report)
     if report.status in GOOD:
         return Completed(name=str(report.status), message=verdict(report), data=report)
-    return Failed(message=verdict(report), data=report)
+    return Failed(message=verdict(report), data=RunFailed(report))
 
 
 def closed_state(report: RunReport, word: str) -> State[RunReport]:
@@ -97,8 +106,9 @@ def closed_state(report: RunReport, word: str) -> State[RunReport]:
     Where another run has the window, or it was closed by a person, all is well; where it was
     missed a person must know.
     """
-    make = Failed if word == EXCEEDED else Completed
-    return make(name=word, message=verdict(report), data=report)
+    if word == EXCEEDED:
+        return Failed(name=word, message=verdict(report), data=RunFailed(report))
+    return Completed(name=word, message=verdict(report), data=report)
 
 
 def flow_run_id() -> str:
@@ -123,6 +133,8 @@ def cancel_asked() -> bool:
 def _report(state: State[Any]) -> RunReport:
     """Return the report a final state carries, or raise what ended the run without one."""
     found = state.result(raise_on_failure=False)
+    if isinstance(found, RunFailed):
+        return found.report
     if isinstance(found, RunReport):
         return found
     if isinstance(found, BaseException):

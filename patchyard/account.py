@@ -77,6 +77,7 @@ def report_of(
         drift=drift,
         watch=watch,
         window=_window(run),
+        promoted=plan.promoted if plan else None,
         approvals=answers_of(run),
         machines=machines,
     )

@@ -50,17 +50,23 @@ def keep_answer(run: Run, answer: Answered) -> None:
 
 def waiting_waves(run: Run, plan: Plan) -> frozenset[int]:
     """Return the waves that nobody has said yes to yet."""
-    return unapproved(plan, answers_of(run)) if _asked(run) else frozenset()
+    return unapproved(plan, answers_of(run)) if _asked(run, plan) else frozenset()
 
 
 def narrowed_away(run: Run, plan: Plan) -> dict[str, str]:
     """Return the machines that people left out of their approval, with who did."""
-    return left_out(plan, answers_of(run)) if _asked(run) else {}
+    return left_out(plan, answers_of(run)) if _asked(run, plan) else {}
 
 
-def _asked(run: Run) -> bool:
-    """True where a person is asked. A rollback has the parameters of the run that it takes back."""
-    return run.record.kind == "patch" and run.record.parameters.get("approval", "none") != "none"
+def _asked(run: Run, plan: Plan) -> bool:
+    """True where a person is asked: always, or because no ring has proven the plan.
+
+    A rollback has the parameters of the run that it takes back.
+    """
+    if run.record.kind != "patch":
+        return False
+    unproven = plan.promoted is not None and not plan.promoted.proven
+    return unproven or run.record.parameters.get("approval", "none") != "none"
 
 
 def asked_about(run: Run, plan: Plan, wave: int) -> tuple[int, tuple[str, ...]]:
@@ -83,6 +89,7 @@ def question(run: Run, plan: Plan, wave: int, names: tuple[str, ...], wrong: str
         "",
         f"- plan: `{plan.hash[:12]}` (`{plan.hash}`)",
         *_risk_lines(risk),
+        *([f"- ring: {plan.promoted.told}"] if plan.promoted else []),
         f"- machines: {named}",
         *([f"- window: {_window(run)}"] if run.window else []),
     ]

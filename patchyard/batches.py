@@ -1,6 +1,6 @@
 """Batches: the machines that one task run holds, handed over one by one as they may start.
 
-A small fleet has one machine in a batch. A large one has more, so that a run makes some 180 task
+A small fleet has one machine in a batch. A large one has more, so that a run makes some 120 task
 runs at most, however many machines it has (Prefect digests about 20 a second).
 """
 
@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from queue import SimpleQueue
 
-MOST = 90
-"""Batches of one phase. With two phases a run stays below 200 task runs."""
+MOST = 60
+"""Batches of one phase: with two phases a run has some 120 task runs."""
 
 
 def batch_size(machines: int) -> int:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from patchyard import operations
 from patchyard.domain.actions import (
-    CHANGES,
     Action,
     Ask,
     Finish,
@@ -114,7 +113,7 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
     with workshop.link(machine) as link:
         bench = workshop.bench(machine, link)
         while True:
-            if workshop.cancelled() and not _touched(run):
+            if workshop.cancelled() and not run.changed:
                 return Finish(status=Status.CANCELLED, reason="cancelled before anything was done")
             step = next_step(run, workshop.clock())
             match step:
@@ -124,10 +123,6 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
                     _wait(workshop, step)
                 case _:
                     run = _do(workshop, bench, run, step)
-
-
-def _touched(run: MachineRun) -> bool:
-    return any(isinstance(step.action, CHANGES) for step in run.steps)
 
 
 def _wait(workshop: Workshop, wait: Wait) -> None:

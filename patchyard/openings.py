@@ -11,10 +11,12 @@ from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.path import RebootSetting
+from patchyard.domain.rings import NOT_READY
 from patchyard.domain.room import WindowRoom
 from patchyard.errors import ConfigurationError
 from patchyard.maintenance_parameters import key_and_parts
 from patchyard.parameters import WindowParameters
+from patchyard.promoting import judge_ring
 from patchyard.providers import load_maintenance
 from patchyard.runs import Run
 from patchyard.store import WindowClaim
@@ -50,6 +52,7 @@ def enter(run: Run) -> Closed | None:
     if window is None:
         return None
     closed = None if run.resumed else _at_the_wrong_time(run, window) or _not_open(run, window)
+    closed = closed or _not_proven(run, window)
     if closed is None and not run.record.parameters.get("dry_run"):
         closed = _claim(run, window)
     if closed is None:
@@ -89,6 +92,19 @@ def _not_open(run: Run, window: WindowParameters) -> Closed | None:
         return Closed(GONE, f"window {key} is {found.state}: {found.reason}")
     if (found.start, found.end) != (window.start, window.end):
         return Closed(GONE, f"window {key} has moved to {found.start:%Y-%m-%d %H:%M} UTC")
+    return None
+
+
+def _not_proven(run: Run, window: WindowParameters) -> Closed | None:
+    """Judge the ring before this one, unless a plan is frozen already: that stays what it is."""
+    _, configuration = _configuration(run, window.key)
+    ring = configuration.ring
+    if ring is None or run.store.find_plan(run.id) is not None:
+        return None
+    judged = judge_ring(run, ring)
+    if judged.ran is None or not (judged.proven or ring.otherwise == "ask"):
+        return Closed(NOT_READY, judged.told)
+    run.ring = (ring, judged)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from patchyard.approving import narrowed_away, waiting_waves
-from patchyard.domain.drift import DriftKind, drift
+from patchyard.domain.drift import DriftKind, drift, not_promoted
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting, allowed, choose_path
@@ -19,6 +19,7 @@ from patchyard.domain.updates import Assessment, Classification, Compliance, com
 from patchyard.domain.waves import make_waves
 from patchyard.fleet import BEFORE
 from patchyard.parameters import PatchParameters, RollbackParameters
+from patchyard.promoting import promote
 from patchyard.runs import Run
 
 
@@ -49,13 +50,15 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
         exclude=tuple(parameters.exclude),
         hotpatch_only=parameters.hotpatch_only,
     )
+    promoted, versions = promote(run, *run.ring) if run.ring else (None, None)
+    selection = selection.model_copy(update={"promoted": versions})
     names = select_machines(run)
     seen = run.store.assessments(run.id, BEFORE)
     assessments = {name: seen.get(name) for name in names}
     bare = make_plan(run.inventory.name, run.record.scope, assessments, selection, ())
     todo = [run.machine(p.machine) for p in bare.machines if _work(run, p, seen, parameters)]
     waves = make_waves(todo, parameters.waves)
-    plan = bare.model_copy(update={"waves": waves})
+    plan = bare.model_copy(update={"waves": waves, "promoted": promoted})
     run.store.set_plan(run.id, plan)
     _record(run, plan, seen, selection.classifications)
     return plan
@@ -209,7 +212,7 @@ def mark_started(run: Run, names: Iterable[str]) -> None:
 def drift_of(run: Run, plan: Plan) -> tuple[str, ...]:
     """Tell what the repositories or others moved between the plan and the last look."""
     seen = run.store.last_assessments(run.id)
-    return tuple(
+    return not_promoted(plan) + tuple(
         f"{part.machine}: {change.text}"
         for part in plan.machines
         if part.machine in seen

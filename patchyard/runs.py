@@ -22,6 +22,7 @@ from typing import Any
 from patchyard.batches import Batch
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
+from patchyard.domain.rings import Judged, Ring
 from patchyard.errors import ConfigurationError, Refused
 from patchyard.execution import Workshop
 from patchyard.measured import Measured
@@ -80,6 +81,8 @@ class Run:
     changed: threading.Event = field(default_factory=threading.Event)
     at_work: dict[str, str] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
+    ring: tuple[Ring, Judged] | None = None
+    """The ring before this run's, and what it has proven; None where it follows none."""
     pending: set[str] = field(default_factory=set)
     """Machines that no longer fit into the run's window."""
 

@@ -43,6 +43,9 @@ LARGEST_SKEW = 300.0
 
 CLEAN_UP = "clean-up"
 
+CLEAN_PAUSES = (1.0, 3.0, 0.0)
+"""Seconds after each try to clean up that has left something."""
+
 LONGEST_LIST = 40
 """Elements of one list that are sent back; how many there were is told."""
 
@@ -175,21 +178,32 @@ class Acceptance:
         return "; ".join(f"{each.check} {each.outcome} ({each.detail})" for each in answers)
 
     def _clean(self, link: Link) -> str:
+        """Take away what is ours. A job that has answered may still be on its way out."""
         host = self.heard.sections.get("host")
         before = host.get("folder") if isinstance(host, dict) else None
-        self._ask(
-            link, "windows/acceptance_end", {"ids": self.jobs, "remove_base": before is False}
-        )
-        sections = self.heard.sections
-        removed = sections.get("removed")
-        gone = removed if isinstance(removed, list) else []
-        self.left = [
-            f"the folder {_READS}\\{job}, still at work" for job in self.jobs if job not in gone
-        ]
-        for section, what in _PLACES.items():
-            if sections.get(section) is not False:
-                self.left.append(what + _THERE_BEFORE[before])
+        gone: set[object] = set()
+        for pause in CLEAN_PAUSES:
+            left = [job for job in self.jobs if job not in gone]
+            gone |= self._take_away(link, left, before)
+            self.left = [
+                *(f"the folder {_READS}\\{job}, still at work" for job in left if job not in gone),
+                *self._places_left(before),
+            ]
+            if not self.left:
+                break
+            time.sleep(pause)
         return f"{len(gone)} of {len(self.jobs)} folders of jobs removed"
+
+    def _take_away(self, link: Link, jobs: list[str], before: object) -> set[object]:
+        given = {"ids": jobs, "remove_base": before is False}
+        self._ask(link, "windows/acceptance_end", given)
+        removed = self.heard.sections.get("removed")
+        return set(removed) if isinstance(removed, list) else set()
+
+    def _places_left(self, before: object) -> list[str]:
+        sections = self.heard.sections
+        left = [what for section, what in _PLACES.items() if sections.get(section) is not False]
+        return [what + _THERE_BEFORE[before] for what in left]
 
     def text(self) -> str:
         """Return what to send back."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-from patchyard.domain.plan import MachinePlan, PlannedUpdate
+from patchyard.domain.plan import MachinePlan, Plan, PlannedUpdate, WhyNot
 from patchyard.domain.updates import Assessment, Update
 from patchyard.domain.value import Known, Value
 
@@ -54,6 +55,22 @@ def drift(planned: MachinePlan, assessment: Assessment) -> tuple[Drift, ...]:
     ]
     found += _new(planned, offered)
     return tuple(sorted(found, key=lambda each: each.package))
+
+
+def not_promoted(plan: Plan) -> tuple[str, ...]:
+    """Tell which updates are offered that the ring before this one has not proven."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for part in plan.machines:
+        for left in part.left_out:
+            if left.why == WhyNot.NOT_PROMOTED:
+                found[f"{left.name} {left.candidate} is offered; {left.detail}"].append(
+                    part.machine
+                )
+    return tuple(f"{told} ({_count(names)})" for told, names in sorted(found.items()))
+
+
+def _count(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} machines"
 
 
 def _installed(update: PlannedUpdate, now: str) -> Iterator[Drift]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from types import MappingProxyType
 
-from patchyard.domain.actions import CHANGES, Action, Finish, Install, Look, Reboot, Wait
+from patchyard.domain.actions import Action, Finish, Install, Look, Reboot, Wait
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.outcome import Status
 from patchyard.domain.patching import patch_procedure
@@ -102,7 +102,7 @@ def _diverged(step: Step, wanted: Action) -> Finish:
 def _touched(run: MachineRun, finish: Finish) -> Finish:
     """Nothing is called untouched that was changed: a repair, a restart or a reboot is a change."""
     status = _TOUCHED.get(finish.status)
-    if status is None or not any(isinstance(step.action, CHANGES) for step in run.steps):
+    if status is None or not run.changed:
         return finish
     return finish.model_copy(update={"status": status})
 

@@ -23,6 +23,7 @@ from patchyard.domain.limits import Budget, Limits
 from patchyard.domain.maintenance_windows import Window, windows
 from patchyard.domain.os_updates import LinuxUpdates, WindowsUpdates
 from patchyard.domain.path import RebootSetting
+from patchyard.domain.rings import Ring
 from patchyard.domain.schedule import Schedule, told
 from patchyard.domain.scope import parse
 from patchyard.domain.selection import Selection
@@ -122,6 +123,9 @@ class MaintenanceSettings(Value):
     hooks: tuple[Hook, ...] = Field((), description="Steps of your own, before and after.")
     notices: tuple[Notice, ...] = Field((), description="Who is told, and when.")
     approval: Approval = Field(Approval(), description="Whether a person must say yes.")
+    ring: Ring | None = Field(
+        None, description="Install only what another configuration's machines run well already."
+    )
     freezes: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_all_or_names)] = Field(
         "all", description="Freezes that hold for it, by name; all where nothing is written."
     )

@@ -69,6 +69,7 @@ WHY_NOTS: Mapping[WhyNot, str] = MappingProxyType(
         WhyNot.NEEDS_REMOVAL: "It would remove other packages.",
         WhyNot.KEPT_BACK: "The package manager keeps it back.",
         WhyNot.NOT_HOTPATCH: "It may ask for a reboot, and only hotpatches were wanted.",
+        WhyNot.NOT_PROMOTED: "The ring before this one has not proven this version.",
         WhyNot.ALREADY_INSTALLED: "It is installed already.",
     }
 )

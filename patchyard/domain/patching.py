@@ -47,7 +47,7 @@ def patch_procedure(run: MachineRun) -> Procedure:
     before = yield from _reboot_that_comes_first(run, (yield from preflight(run)))
     wanted = still_to_install(run.plan, before.packages)
     answers = yield Ask(key="checks-before")
-    stop_on_fault(answers, touched=False)
+    stop_on_fault(run, answers)
     undoable, why_not = True, ""
     if wanted:
         undoable, why_not = yield from _restore_point(run, before, wanted)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification
 from patchyard.domain.value import Known, Value
 
@@ -31,6 +32,7 @@ class WhyNot(StrEnum):
     KEPT_BACK = "kept_back"
     NOT_HOTPATCH = "not_hotpatch"
     ALREADY_INSTALLED = "already_installed"
+    NOT_PROMOTED = "not_promoted"
 
 
 class LeftOut(Value):
@@ -92,13 +94,14 @@ class Plan(Value):
     """The frozen choice for a run. Equal choices have equal hashes, whenever they were made.
 
     Waves have an order, and so have the machines within one. All else is a set: in which order
-    it was found out makes no difference.
+    it was found out makes no difference. `promoted` tells which ring has proven its versions.
     """
 
     inventory: str
     scope: str
     machines: tuple[MachinePlan, ...]
     waves: tuple[tuple[str, ...], ...]
+    promoted: Promotion | None = None
 
     @model_validator(mode="after")
     def _every_machine_once(self) -> Self:
@@ -117,6 +120,8 @@ class Plan(Value):
     def canonical(self) -> str:
         """Return the one JSON text of this plan: sorted, without spaces."""
         plan = self.model_dump(mode="json")
+        if self.promoted is None:
+            del plan["promoted"]
         plan["machines"].sort(key=itemgetter("machine"))
         for part in plan["machines"]:
             for entries in (part["updates"], part["left_out"]):

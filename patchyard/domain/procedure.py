@@ -48,7 +48,7 @@ def preflight(run: MachineRun) -> Generator[Action, Step, Assessment]:
     attempt = 0
     while True:
         step = yield Look(key=f"preflight-{attempt}", refresh=True, not_before=not_before)
-        seen = seen_by(run, step, touched=repaired)
+        seen = seen_by(run, step)
         wanted = still_to_install(run.plan, seen.packages)
         found = obstacles(seen, run.plan.model_copy(update={"updates": wanted}), run.policy)
         if not found:
@@ -174,12 +174,12 @@ def look(
             break
         not_before = (step.finished_at or step.started_at) + LOOK_AGAIN
         step = yield Look(key=f"{key}-again-{again}", refresh=refresh, not_before=not_before)
-    return seen_by(run, step, touched=True)
+    return seen_by(run, step)
 
 
-def seen_by(run: MachineRun, step: Step, *, touched: bool) -> Assessment:
+def seen_by(run: MachineRun, step: Step) -> Assessment:
     """Return what a look saw; a look that failed ends the machine's run with its reason."""
-    stop_on_fault(step, touched=touched)
+    stop_on_fault(run, step)
     seen = run.assessments.get(step.action.key)
     if seen is None:
         lost = result_of(step).fault
@@ -204,15 +204,15 @@ def stop_if_lost(step: Step) -> None:
         raise Ended(Finish(status=Status.LOST_CONTACT, reason=fault.detail))
 
 
-def stop_on_fault(step: Step, *, touched: bool) -> None:
+def stop_on_fault(run: MachineRun, step: Step) -> None:
     """End where an act could not be followed. An orphaned job is not an end: the look tells."""
     fault = result_of(step).fault
     if fault is None or fault.code == "orphaned":
         return
     status = Status.FAILED
     if fault.code in NOT_REACHED:
-        status = Status.LOST_CONTACT if touched else Status.UNREACHABLE
-    elif touched:
+        status = Status.LOST_CONTACT if run.changed else Status.UNREACHABLE
+    elif run.changed:
         reason = f"it was changed, and how it is now could not be seen: {fault.detail}"
         raise Ended(Finish(status=Status.NEEDS_REPAIR, reason=reason))
     raise Ended(Finish(status=status, reason=fault.detail))

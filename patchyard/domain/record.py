@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from patchyard.domain.actions import Action, Keep
+from patchyard.domain.actions import CHANGES, Action, Keep
 from patchyard.domain.health import Answer, Difference
 from patchyard.domain.inventory import Policy
 from patchyard.domain.path import RebootSetting
@@ -88,6 +88,11 @@ class MachineRun:
     def hotpatched(self) -> bool:
         """True where hotpatches are among what is to be installed."""
         return any(update.hotpatch for update in self.plan.updates)
+
+    @property
+    def changed(self) -> bool:
+        """True where something on the machine was changed, or begun to be."""
+        return any(isinstance(step.action, CHANGES) for step in self.steps)
 
     @property
     def kept(self) -> tuple[Kept, ...]:

@@ -10,6 +10,7 @@ from patchyard.domain.approval import Answered
 from patchyard.domain.health import Difference
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.plan import LeftOut, WhyNot
+from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification, Compliance
 from patchyard.domain.value import Value
 from patchyard.domain.watch import Finding
@@ -145,6 +146,7 @@ class RunReport(Value):
     drift: tuple[str, ...] = ()
     watch: tuple[Finding, ...] = ()
     window: str = ""
+    promoted: Promotion | None = None
     approvals: tuple[Answered, ...] = ()
     machines: tuple[MachineReport, ...]
     files: dict[str, str] = {}

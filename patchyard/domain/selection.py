@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 from pydantic import model_validator
 
 from patchyard.domain.masks import includes, matches, wrong_with
 from patchyard.domain.plan import LeftOut, PlannedUpdate, WhyNot
+from patchyard.domain.rings import versions
 from patchyard.domain.updates import Assessment, Classification, Standing, Update
 from patchyard.domain.value import Value
 from patchyard.errors import ConfigurationError, Problem
@@ -30,6 +32,9 @@ _IMPOSSIBLE = MappingProxyType(
     }
 )
 
+_UNPROVEN = WhyNot.NOT_PROMOTED
+"""No reason for what nobody asked for: it is never said of that."""
+
 _Reason = tuple[WhyNot, str]
 _Needs = Mapping[str, tuple[str, ...]]
 
@@ -41,6 +46,7 @@ class Selection(Value):
     ask for a version, `name=version`, wildcards allowed. Exclude beats include and class.
     Each entry of `atomic` is a set of masks: the updates that they match are never installed
     apart from each other. With `hotpatch_only` a system that has hotpatches gets nothing else.
+    Where `promoted` is given, pairs of a key and a version, nothing else is installed.
 
     Raises:
         ConfigurationError: a mask cannot be used; all that cannot are named.
@@ -51,6 +57,12 @@ class Selection(Value):
     exclude: tuple[str, ...] = ()
     atomic: tuple[tuple[str, ...], ...] = ()
     hotpatch_only: bool = False
+    promoted: tuple[tuple[str, str], ...] | None = None
+
+    @cached_property
+    def proven(self) -> dict[str, frozenset[str]]:
+        """The versions that are promoted, by the package's key."""
+        return versions(self.promoted or ())
 
     @model_validator(mode="after")
     def _masks_can_be_used(self) -> Selection:
@@ -126,7 +138,7 @@ class _Case:
         key = update.key
         if update.installed == update.candidate:
             return WhyNot.ALREADY_INSTALLED, ""
-        if key in self.blocked:
+        if key in self.blocked and (key in self.wanted or self.blocked[key][0] != _UNPROVEN):
             return self.blocked[key]
         if key in self.because_of and key in self.wanted:
             return WhyNot.REQUIRES_EXCLUDED, self._chain(key)
@@ -177,7 +189,17 @@ def _blocked(update: Update, selection: Selection) -> _Reason | None:
         return _IMPOSSIBLE[update.standing], update.detail
     if selection.hotpatch_only and update.hotpatch == "":
         return WhyNot.NOT_HOTPATCH, ""
+    if selection.promoted is not None:
+        return _not_promoted(update, selection.proven.get(update.key, frozenset()))
     return None
+
+
+def _not_promoted(update: Update, proven: frozenset[str]) -> _Reason | None:
+    if update.candidate in proven:
+        return None
+    if proven:
+        return WhyNot.NOT_PROMOTED, f"the ring before it has {', '.join(sorted(proven))}"
+    return WhyNot.NOT_PROMOTED, "the ring before it does not have it"
 
 
 def _spread(blocked: Iterable[str], needs: _Needs) -> dict[str, str]:

@@ -78,7 +78,7 @@ def _judge_undo(run: MachineRun, before: Assessment, after: Assessment, why: str
 def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
     """Take an earlier run back, unless its packages were changed by something else since."""
     before = yield from preflight(run)
-    stop_on_fault((yield Ask(key="checks-before")), touched=False)
+    stop_on_fault(run, (yield Ask(key="checks-before")))
     moved = difference(
         target.installed, {key: before.packages.get(key, "") for key in target.installed}
     )

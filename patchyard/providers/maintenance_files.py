@@ -79,6 +79,7 @@ def load(folder: Path) -> Maintenance:
         _read_file(path, found)
     freezes = {name: tuple(_freezes(s, folder, found)) for name, s in found.freezes.items()}
     found.problems.extend(_unknown_freezes(found))
+    found.problems.extend(_rings_that_lead_nowhere(found))
     if not found.configurations and not found.problems:
         message = f"has no maintenance configurations; write them in {FILE} or in {FOLDER}/*.yaml"
         found.problems.append(Problem(message, str(folder)))
@@ -199,6 +200,29 @@ def _unknown_freezes(found: _Found) -> Iterator[Problem]:
             if name not in found.freezes:
                 message = f"there is no freeze of that name; {suggestion(name, found.freezes)}"
                 yield section.problem(("freezes", index), message)
+
+
+def _rings_that_lead_nowhere(found: _Found) -> Iterator[Problem]:
+    """Each ring follows another configuration, and none follows itself, however far around."""
+    after = {
+        name: section.entry.ring.after
+        for name, section in found.configurations.items()
+        if section.entry and section.entry.ring
+    }
+    for name, before in after.items():
+        section = found.configurations[name]
+        if before not in found.configurations:
+            instead = suggestion(before, found.configurations)
+            told = f"there is no configuration of that name; {instead}"
+            yield section.problem(("ring", "after"), told)
+            continue
+        way = [name]
+        while before in after and before not in way:
+            way.append(before)
+            before = after[before]  # noqa: PLW2901 - the walk goes on from it
+        if before == name:
+            told = f"goes round: {' after '.join([*way, name])}; one of them must have no ring"
+            yield section.problem(("ring", "after"), told)
 
 
 def _freezes(section: _Section, folder: Path, found: _Found) -> Iterator[Freeze]:

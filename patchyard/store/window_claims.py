@@ -55,6 +55,18 @@ class WindowClaims(Part):
         )
         return as_records(WindowClaim, connection.execute(query).all())
 
+    def claims_of(self, inventory: str, configuration: str, most: int) -> tuple[WindowClaim, ...]:
+        """Return the newest claims of a configuration's windows, newest first."""
+        query = (
+            _CLAIMS.where(
+                WindowClaimRow.inventory == inventory,
+                WindowClaimRow.key.startswith(f"{configuration}@", autoescape=True),
+            )
+            .order_by(WindowClaimRow.opens_at.desc(), WindowClaimRow.key, WindowClaimRow.part)
+            .limit(most)
+        )
+        return as_records(WindowClaim, self._database.rows(query))
+
     def window_claims(self, inventory: str, keys: Iterable[str]) -> tuple[WindowClaim, ...]:
         """Return the claims of windows, by their keys."""
         query = _CLAIMS.where(

@@ -253,7 +253,6 @@ def test_what_nothing_acts_on_yet_is_told() -> None:
     one = made("w", "Day", "02:30", "2h", hooks=[hook], approval={"of": "run"}, scope="a, b, ghost")
     told = list(notes(case(one)))[1:]
     assert told == [
-        "w: hooks, approval: read and kept, nothing acts on it yet",
         "w: no machine is named ghost",
         (
             "w@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; "

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from patchyard.domain.plan import LeftOut, MachinePlan, Plan, PlannedUpdate, WhyNot
+from patchyard.domain.rings import Promotion
 from patchyard.domain.updates import Classification
 from patchyard.domain.value import Known
 from patchyard.testing.assessments import machine_plan
@@ -186,6 +187,7 @@ CHANGES: dict[type[BaseModel], dict[str, Any]] = {
         "scope": "All",
         "machines": (PART, MachinePlan(machine="n"), MachinePlan(machine="o")),
         "waves": (("n", "m"),),
+        "promoted": Promotion(ring="dev", key="dev@1", release="0", proven=True, told=""),
     },
 }
 

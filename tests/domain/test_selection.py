@@ -308,6 +308,7 @@ EXAMPLES: dict[WhyNot, tuple[list[Update], Selection]] = {
     WhyNot.PHASED: ([update(standing=Standing.PHASED)], EVERYTHING),
     WhyNot.NEEDS_REMOVAL: ([update(standing=Standing.NEEDS_REMOVAL)], EVERYTHING),
     WhyNot.KEPT_BACK: ([update(standing=Standing.KEPT_BACK)], EVERYTHING),
+    WhyNot.NOT_PROMOTED: ([update()], Selection(promoted=(("a:amd64", "another"),))),
     WhyNot.NOT_HOTPATCH: (
         [update(hotpatch="")],
         EVERYTHING.model_copy(update={"hotpatch_only": True}),

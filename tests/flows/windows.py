@@ -40,11 +40,17 @@ def write_maintenance(inventory: Path, start: datetime, length: str, **more: Any
 
 
 def inventory_of(yard: SimulatedYard) -> Path:
-    """Return a yard's inventory under a name of its own: the memory knows inventories by name."""
-    own = yard.folder / f"inventory-{uuid4().hex[:8]}"
-    if not (found := sorted(yard.folder.glob("inventory-*"))):
-        own.symlink_to(yard.inventory)
-    return found[0] if found else own
+    """Return a yard's inventory under a name of its own."""
+    return under_its_own_name(yard.inventory)
+
+
+def under_its_own_name(inventory: Path) -> Path:
+    """Return an inventory under a name of its own: the memory knows inventories by name."""
+    found = sorted(inventory.parent.glob("inventory-*"))
+    if not found:
+        found = [inventory.parent / f"inventory-{uuid4().hex[:8]}"]
+        found[0].symlink_to(inventory)
+    return found[0]
 
 
 def minute(at: datetime) -> datetime:

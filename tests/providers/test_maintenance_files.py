@@ -174,6 +174,45 @@ def test_a_wrong_freeze_is_told(tmp_path: Path, freeze: str, said: str) -> None:
     assert found.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("rings", "said"),
+    [
+        ({"a": "b"}, "there is no configuration of that name"),
+        ({"a": "a"}, "goes round: a after a; one of them must have no ring"),
+        ({"a": "b", "b": "c", "c": "a"}, "goes round: a after b after c after a"),
+    ],
+)
+def test_a_ring_that_leads_nowhere_is_told(
+    tmp_path: Path, rings: dict[str, str], said: str
+) -> None:
+    one = WEB.removeprefix("\nconfigurations:\n")
+    each = (
+        one.replace("  web:\n", f"  {name}:\n    ring: {{after: {after}}}\n")
+        for name, after in rings.items()
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, "configurations:\n" + "".join(each))
+    assert len(caught.value.problems) == len(rings)
+    assert said in str(caught.value.problems[0])
+    assert caught.value.problems[0].field == "configurations.a.ring.after"
+
+
+def test_a_ring_may_lead_into_a_circle_of_others(tmp_path: Path) -> None:
+    """Those of the circle are told; what leads there is not searched for ever."""
+    rings = {"d": "a", "a": "b", "b": "a"}
+    one = WEB.removeprefix("\nconfigurations:\n")
+    each = (
+        one.replace("  web:\n", f"  {name}:\n    ring: {{after: {after}}}\n")
+        for name, after in rings.items()
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, "configurations:\n" + "".join(each))
+    assert sorted(each.field for each in caught.value.problems) == [
+        "configurations.a.ring.after",
+        "configurations.b.ring.after",
+    ]
+
+
 def test_one_day_and_one_moment_of_a_day_are_freezes(tmp_path: Path) -> None:
     days = (
         "{a: {start: 2026-01-02, end: 2026-01-02}, b: {start: 2026-01-02 10:00, end: 2026-01-02}}"

@@ -67,6 +67,14 @@ def test_a_job_runs_as_system_and_its_values_arrive(
     assert value(ended) == "it's $(x) \u00e9"
 
 
+def test_a_job_that_ends_before_its_start_has_answered_leaves_no_task(
+    computer: SimulatedComputer,
+) -> None:
+    state = SYSTEM.start(Direct(computer), job("j1"), wait=WAIT, token="t")
+    assert state.state == State.FINISHED
+    assert computer.tasks.by_path == {}
+
+
 def test_an_id_is_started_once_however_often_it_is_asked_for(computer: SimulatedComputer) -> None:
     count = f"{ROOT}\\count.txt"
     script = payload(f"[IO.File]::AppendAllText('{count}', 'x'); Section 'a' {{ 1 }}; Emit")

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PLAIN = (DOCS / "sudoers").read_text()
 
 pytestmark = [
+    # They make accounts of this box, one set at a time.
+    pytest.mark.xdist_group("accounts"),
     pytest.mark.yard,
     pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of the box: needs root"),
     pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed"),
@@ -50,14 +53,14 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+def account() -> Iterator[Account]:
     name = f"py{secrets.token_hex(3)}"
     password = secrets.token_hex(8)
     subprocess.run(["useradd", "-m", "-s", "/bin/bash", name], check=True)
     rules = Path(f"/etc/sudoers.d/{name}")
-    folder = tmp_path_factory.mktemp("sudo")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    # Of its own: another test session makes the folder of all sessions private again.
+    folder = Path(tempfile.mkdtemp(prefix="patchyard-sudo-"))
+    folder.chmod(0o755)
     try:
         subprocess.run(["chpasswd"], input=f"{name}:{password}", text=True, check=True)
         with Sshd(folder / "machine") as server:
@@ -67,6 +70,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     finally:
         rules.unlink(missing_ok=True)
         subprocess.run(["userdel", "-rf", name], check=True, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_root_without_a_password(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

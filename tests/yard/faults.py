@@ -133,9 +133,17 @@ def conffile_prompt(machine: Machine) -> Deb:
     return new
 
 
-def slow_package(machine: Machine, seconds: int) -> Deb:
-    """Offer an update whose postinst takes a while."""
+WANTS_REBOOT = """\
+echo '*** System restart required ***' >/run/reboot-required
+echo yard-slow >>/run/reboot-required.pkgs
+"""
+"""What a kernel's postinst does, by the notifier's script."""
+
+
+def slow_package(machine: Machine, seconds: int, *, wants_reboot: bool = False) -> Deb:
+    """Offer an update whose postinst takes a while, and may ask for a reboot as a kernel's does."""
     nap = f'#!/bin/sh\necho "$(date +%s) $1" >>/var/log/yard-slow\nsleep {seconds}\n'
+    nap += WANTS_REBOOT if wants_reboot else ""
     new = Deb("yard-slow", "2.0", scripts={"postinst": nap})
     _installed_then_offered(machine, Deb("yard-slow", "1.0"), new)
     return new
