@@ -14,6 +14,7 @@ SHORTEST = 3
 HIDDEN: Mapping[str, str] = MappingProxyType(
     {
         "wu_server": "<a server>",
+        "machine_id": "<the id of the machine>",
         "proxy": "<a proxy>",
         "arc_subscription": "<a subscription>",
         "label": "<a label>",

@@ -138,7 +138,8 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             "boot": "digits",
             "ubr": "whole",
             **dict.fromkeys(
-                ("display_version", "installation_type", "edition", "lcu_version"), "text|null"
+                ("display_version", "installation_type", "edition", "lcu_version", "machine_id"),
+                "text|null",
             ),
         },
         "pending": {

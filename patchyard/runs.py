@@ -284,11 +284,20 @@ def begin(
     heart.start()
     try:
         yield run
+    except ConfigurationError as error:
+        _close_unbegun(run, error)
+        raise
     finally:
         done.set()
         heart.join(timeout=HEARTBEAT_SECONDS)
         del _OPEN[run.id]
         store.release_run(run.id, owner)
+
+
+def _close_unbegun(run: Run, error: ConfigurationError) -> None:
+    """End a run that cannot be planned as it is written: resuming it would only say so again."""
+    if run.store.find_plan(run.id) is None:
+        run.store.finish_run(run.id, Status.REFUSED, str(error), run.clock())
 
 
 def _beat(run: Run, done: threading.Event) -> None:

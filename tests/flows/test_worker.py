@@ -33,10 +33,12 @@ def test_a_run_triggered_as_the_ui_does_is_finished_by_a_worker(
     assert yard["box-1"].packages()["yard-slow:all"] == "2.0"
     (run,) = [run for run in store.runs(kind="patch") if run.flow_run_id == patch]
     assert run.status == Status.SUCCEEDED
-    keys = {row["key"] for row in api.post("artifacts/filter", {})}
+    of_the_run = {"flow_run_id": {"any_": [patch]}}
+    keys = {row["key"] for row in api.post("artifacts/filter", {"artifacts": of_the_run})}
     inventory = run.inventory.lower()
     assert {f"{inventory}-patch-{n}" for n in ("assessment", "wave-1", "report")} <= keys
-    names = {row["name"] for row in api.post("task_runs/filter", {})}
+    of_the_run = {"id": {"any_": [patch]}}
+    names = {row["name"] for row in api.post("task_runs/filter", {"flow_runs": of_the_run})}
     assert {"assess box-1", "patch box-1"} <= names
 
 
