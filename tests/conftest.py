@@ -8,12 +8,20 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as property_tests
+
+# What holds, holds on a slow machine too: nothing is judged by how long it took.
+property_tests.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_tests.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests away from the person's own records, before anything imports Prefect."""
-    home = Path(str(config.getoption("basetemp") or "")) if config.getoption("basetemp") else None
-    folder = home or Path(os.environ.get("TMPDIR", "/tmp")) / f"patchyard-tests-{os.getpid()}"
+    # Never below pytest's own folder: it empties that when the server has long been started.
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"patchyard-tests-{os.getpid()}"
     folder.mkdir(parents=True, exist_ok=True)
     config.stash[HOME] = folder
     os.environ["PATCHYARD_HOME"] = str(folder / "home")
