@@ -98,7 +98,7 @@ def report_of(store: Store, flow_run: str) -> tuple[RunReport, MachineReport]:
 
 def approve(api: Api, who: str, flow_run: str) -> str:
     """Say yes as the UI does. Answers what was shown."""
-    asked, shown = wait_for_question(api, 150)
+    asked, shown = wait_for_question(api, 300)
     assert asked == flow_run
     plan = shown.partition("plan: `")[2][:12]
     answer(api, flow_run, decision="approve", approver=who, plan=plan)
