@@ -61,7 +61,7 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
         done = Dispatched.of(
             _dispatch_one(client, store, reference, parameters) for reference in references
         )
-        announce_all(store, references, list(done.missed), dry_run=parameters.dry_run)
+        announce_all(store, references, done.missed, dry_run=parameters.dry_run)
     get_run_logger().info(
         "%d booked, %d withdrawn, %d missed, %d failed",
         len(done.booked),

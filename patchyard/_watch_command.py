@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from patchyard.domain.durations import parse_duration
+from patchyard._arguments import duration
+from patchyard.domain.counting import counted
 from patchyard.domain.watch import Finding, Watched
 from patchyard.providers import load_inventory
 from patchyard.settings import settings
@@ -34,16 +35,9 @@ def add_watch(verbs: Any) -> None:
         ("recent", "how long another machine-id or host key is told (30d)"),
     ):
         parser.add_argument(
-            f"--{name}", type=_duration, default=limits[name].default, metavar="TIME", help=told
+            f"--{name}", type=duration, default=limits[name].default, metavar="TIME", help=told
         )
     parser.set_defaults(answer=_watch)
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _watch(chosen: argparse.Namespace) -> int:
@@ -67,5 +61,5 @@ def _watch(chosen: argparse.Namespace) -> int:
 def _lines(name: str, found: tuple[Finding, ...]) -> list[str]:
     if not found:
         return [f"{name}: nothing has moved, as far as it was assessed"]
-    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
+    count = counted(len(found), "finding")
     return [f"{name}: {count}", *(f"    {each.kind}: {each.text}" for each in found)]

@@ -8,7 +8,7 @@ from typing import Any
 from patchyard.approving import answers_of, emergency_of, narrowed_away
 from patchyard.domain.account import account
 from patchyard.domain.inventory import Machine
-from patchyard.domain.outcome import Status
+from patchyard.domain.outcome import Status, together
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import MachineRun
@@ -23,9 +23,6 @@ from patchyard.openings import Closed
 from patchyard.powering import power_findings
 from patchyard.runs import Run
 from patchyard.store import MachineRecord
-
-BAD = frozenset({Status.FAILED, Status.NEEDS_REPAIR, Status.LOST_CONTACT, Status.UNREACHABLE})
-"""Verdicts of machines that make a run Failed. One that is back as it was only warns."""
 
 SECURITY = frozenset({Classification.CRITICAL, Classification.SECURITY})
 
@@ -162,14 +159,11 @@ def _status(
     *,
     troubled: bool = False,
 ) -> Status:
-    found = {machine.status for machine in machines}
-    if halted_because or not_reached or found & BAD:
+    if halted_because or not_reached:
         return Status.FAILED
-    if Status.CANCELLED in found or Status.IN_PROGRESS in found:
-        return Status.FAILED
-    if found <= {Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED} and not troubled:
-        return Status.SUCCEEDED
-    return Status.COMPLETED_WITH_WARNINGS
+    status = together(machine.status for machine in machines)
+    warned = troubled and status == Status.SUCCEEDED
+    return Status.COMPLETED_WITH_WARNINGS if warned else status
 
 
 def _machine(

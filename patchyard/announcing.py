@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import takewhile
 
 from patchyard.domain.around import Notice
-from patchyard.domain.conflicts import names
+from patchyard.domain.counting import counted, names
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
@@ -55,8 +54,7 @@ def _before(case: Case, now: datetime) -> Iterator[tuple[Notice, Matter]]:
         configuration = lane.configuration
         if not lane.machines or configuration.kind != ScopeKind.GUEST:
             continue
-        end = now + ahead(configuration.notices)
-        for window in takewhile(lambda each: each.start <= end, case.windows(lane)):  # noqa: B023 - read at once
+        for window in case.within(lane, ahead(configuration.notices)):
             if window.state == State.OPEN:
                 for notice, moment, _ in due(configuration.notices, window.start, now):
                     yield notice, _announcement(lane, window, moment, now)
@@ -65,7 +63,7 @@ def _before(case: Case, now: datetime) -> Iterator[tuple[Notice, Matter]]:
 def _announcement(lane: Lane, window: Window, moment: str, now: datetime) -> Matter:
     machines = tuple(machine.name for machine in lane.machines)
     soon = left(window.start, now)
-    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    count = counted(len(machines), "machine")
     return Matter(
         # A window that is moved is announced anew: its key stays, its time does not.
         place=f"{window.key}/{window.start.isoformat()}/{lane.zone}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from patchyard.domain.approval import WHOLE, Answered, Decision, Risk, left_out, risk_of, unapproved
+from patchyard.domain.counting import first_few
 from patchyard.domain.emergency import Emergency
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import Plan
@@ -84,7 +85,7 @@ def question(run: Run, plan: Plan, wave: int, names: tuple[str, ...], wrong: str
     machines = {name: run.machine(name) for name in names}
     risk = risk_of(plan, names, machines, run.store.assessments(run.id, BEFORE), setting)
     what = "the whole plan" if wave == WHOLE else f"wave {wave} of {len(plan.waves)}"
-    named = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" * (len(names) > SHOWN))
+    named = first_few(names, SHOWN)
     lines = [
         *([f"**The last answer could not be taken: {wrong}.**", ""] if wrong else []),
         f"Approve {what} of run `{run.id}` ({run.record.inventory}, {run.record.scope})?",

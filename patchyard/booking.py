@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import ScopeKind
@@ -82,11 +81,10 @@ def _is_another(inventory: Inventory, folder: str) -> bool:
 
 
 def _all(case: Case, folder: str, ahead: timedelta, *, dry_run: bool) -> Iterator[Booking]:
-    end = case.now + ahead
     for lane in case.lanes:
         if not lane.machines or lane.configuration.kind != ScopeKind.GUEST:
             continue
-        for window in takewhile(lambda each: each.start <= end, case.windows(lane)):
+        for window in case.within(lane, ahead):
             for parameters in patch_parameters(folder, lane, dry_run=dry_run, window=window):
                 key = parameters.window.key if parameters.window else window.key
                 yield Booking(replace(window, key=key), parameters)

@@ -13,6 +13,7 @@ from typing import Any
 from patchyard._power_command import add_power
 from patchyard._windows_check_command import add_windows_check
 from patchyard.cli_maintenance import add_maintenance
+from patchyard.domain.counting import counted
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.report import RunReport
 from patchyard.domain.scope import Scope, parse
@@ -206,8 +207,7 @@ def _run(store: Store, run_id: str) -> RunRecord:
 
 
 def _machines(inventory: Inventory) -> str:
-    count = len(inventory.machines)
-    return f"{count:,} machine{'' if count == 1 else 's'}"
+    return counted(len(inventory.machines), "machine")
 
 
 FORMATS: dict[str, Callable[[RunReport], str]] = {

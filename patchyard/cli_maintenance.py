@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from patchyard._arguments import duration
 from patchyard._watch_command import add_watch
 from patchyard.cli_hooks import add_test_hooks
 from patchyard.domain.conflicts import conflicts
-from patchyard.domain.durations import parse_duration
+from patchyard.domain.counting import counted
 from patchyard.domain.forecast import forecast
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.preview import Case, notes, openings
@@ -59,14 +60,14 @@ def _add_preview(verbs: Any) -> None:
     )
     preview.add_argument(
         "--ahead",
-        type=_duration,
+        type=duration,
         default=timedelta(days=90),
         metavar="TIME",
         help="how far to look for windows that overlap (90d)",
     )
     preview.add_argument(
         "--uncovered",
-        type=_duration,
+        type=duration,
         default=timedelta(days=35),
         metavar="TIME",
         help="tell machines that have no window for so long (35d)",
@@ -82,14 +83,14 @@ def _add_forecast(verbs: Any) -> None:
     parser.add_argument("--scope", default="all", metavar="EXPRESSION", help="only these machines")
     parser.add_argument(
         "--ahead",
-        type=_duration,
+        type=duration,
         default=timedelta(days=90),
         metavar="TIME",
         help="how far to look for windows (90d)",
     )
     parser.add_argument(
         "--stale",
-        type=_duration,
+        type=duration,
         default=timedelta(days=7),
         metavar="TIME",
         help="an assessment that is older tells nothing for sure (7d)",
@@ -104,16 +105,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _duration(text: str) -> timedelta:
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if found > timedelta(days=3660):
-        raise argparse.ArgumentTypeError("must be at most ten years")
-    return found
-
-
 def _say(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
@@ -123,16 +114,12 @@ def _check(chosen: argparse.Namespace) -> int:
     found = load_maintenance(chosen.path, inventory)
     case = Case(found, inventory, datetime.now(UTC))
     parts = (
-        _number(len(found.configurations), "configuration"),
-        _number(len(case.lanes), "timetable"),
-        _number(len(found.freezes), "freeze"),
+        counted(len(found.configurations), "configuration"),
+        counted(len(case.lanes), "timetable"),
+        counted(len(found.freezes), "freeze"),
     )
     _say([f"{inventory.name}: {', '.join(parts)}, no problem"])
     return 0
-
-
-def _number(count: int, of: str) -> str:
-    return f"{count} {of}{'' if count == 1 else 's'}"
 
 
 def _schema(_: argparse.Namespace) -> int:
@@ -164,7 +151,7 @@ def _forecast(chosen: argparse.Namespace) -> int:
     scope = parse(chosen.scope)
     inventory, found = load_inventory(chosen.inventory), load_maintenance(chosen.inventory)
     now = datetime.now(UTC)
-    case = Case(found, inventory, now, _last_seen(inventory))
+    case = Case(found, inventory, now, _last_seen(inventory), pairs=published_pairs())
     sight = Sight(chosen.ahead, chosen.stale, _taken(case))
     names = {machine.name for machine in scope.select(inventory.machines)}
     rows = [row for row in forecast(case, sight) if row.machine in names]

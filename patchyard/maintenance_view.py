@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from patchyard.domain.conflicts import Conflict, names
+from patchyard.domain.conflicts import Conflict
+from patchyard.domain.counting import counted, names
 from patchyard.domain.durations import write_duration
 from patchyard.domain.expecting import Expected
 from patchyard.domain.maintenance_windows import State, Window
@@ -53,7 +54,7 @@ def _who(opening: Opening) -> str:
     if not count:
         return "no machine"
     named = names(machine.name for machine in opening.machines)
-    return f"{count:,} machine{'' if count == 1 else 's'}: {named}"
+    return f"{counted(count, 'machine')}: {named}"
 
 
 def _what(opening: Opening) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from patchyard.account import report_of
 from patchyard.domain.around import Notice
-from patchyard.domain.conflicts import names
+from patchyard.domain.counting import counted, names
 from patchyard.domain.noticing import TYPES, when
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
@@ -55,7 +55,7 @@ class RunNotices:
 
     def started(self) -> None:
         """Tell that the run begins to change machines."""
-        count = _number(sum(len(wave) for wave in self._plan.waves))
+        count = counted(sum(len(wave) for wave in self._plan.waves), "machine")
         text = f"Maintenance of {count} in {len(self._plan.waves)} waves begins now."
         self._tell("start", f"Maintenance of {count} begins: {self._name}", text)
 
@@ -143,7 +143,3 @@ class RunNotices:
 
 def _window_key(run: Run) -> str:
     return key_and_parts(run.window.key)[0] if run.window else ""
-
-
-def _number(count: int) -> str:
-    return f"{count} machine{'' if count == 1 else 's'}"

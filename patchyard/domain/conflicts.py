@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from patchyard.domain.counting import counted, names
 from patchyard.domain.durations import write_duration
 from patchyard.domain.expecting import Expected
 from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.order import Waves
 from patchyard.domain.preview import Case, Lane
-
-NAMED = 5
-"""Machines that are named before the others are only counted."""
 
 _NONE = timedelta(0)
 
@@ -126,14 +124,10 @@ def _told_short(
     soak = f" and {waves - 1} x {write_duration(configuration.soak)} of soak"
     return (
         f"{configuration.name} needs about {write_duration(time)} for "
-        f"{_number(len(at_work), 'machine')}{least} in {_number(waves, 'wave')}"
+        f"{counted(len(at_work), 'machine')}{least} in {counted(waves, 'wave')}"
         f"{soak if waves > 1 and configuration.soak else ''}; "
         f"its windows are {write_duration(configuration.schedule.length)} long"
     )
-
-
-def _number(count: int, of: str) -> str:
-    return f"{count:,} {of}{'' if count == 1 else 's'}"
 
 
 def time_needed(
@@ -168,10 +162,3 @@ def _without_machines(case: Case) -> Iterator[Conflict]:
         if not lane.machines:
             text = f"{lane.configuration.name} has no machine in its scope"
             yield Conflict("no_machine", text)
-
-
-def names(machines: Iterable[str]) -> str:
-    """Name machines, the first few of many."""
-    every = sorted(machines)
-    more = len(every) - NAMED
-    return ", ".join(every[:NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 
-from patchyard.domain.conflicts import names
+from patchyard.domain.counting import names
 from patchyard.domain.durations import write_duration
 from patchyard.domain.freezes import Freeze, Frozen, frozen_times
 from patchyard.domain.inventory import Inventory, Machine

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from patchyard.domain.availability import Availability
+from patchyard.domain.counting import names
 from patchyard.domain.inventory import Machine
 from patchyard.domain.quorum import Groups, Path
 from patchyard.domain.regions import RegionPairs, plain
@@ -104,7 +105,5 @@ def contradictions(
 
 
 def _circle(left: Iterable[Machine]) -> Problem:
-    names = sorted(machine.name for machine in left)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - named
-    told = f"{', '.join(names[:3])}{more} wait for each other"
+    told = f"{names((machine.name for machine in left), 3)} wait for each other"
     return Problem(f"{told}; take one of the orders away", field="availability.order")

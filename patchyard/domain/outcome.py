@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -45,6 +46,27 @@ class Status(StrEnum):
     def good(self) -> bool:
         """True where the machine has what was planned, with or without a warning."""
         return self in {Status.SUCCEEDED, Status.COMPLETED_WITH_WARNINGS}
+
+
+_BAD = frozenset(
+    {
+        Status.FAILED,
+        Status.NEEDS_REPAIR,
+        Status.LOST_CONTACT,
+        Status.UNREACHABLE,
+        Status.CANCELLED,
+        Status.IN_PROGRESS,
+    }
+)
+_FINE = frozenset({Status.SUCCEEDED, Status.NOT_STARTED, Status.SKIPPED})
+
+
+def together(found: Iterable[Status]) -> Status:
+    """Judge machines together, as a wave or a run. One that is back as it was only warns."""
+    every = frozenset(found)
+    if every & _BAD:
+        return Status.FAILED
+    return Status.SUCCEEDED if every <= _FINE else Status.COMPLETED_WITH_WARNINGS
 
 
 class InstallationState(StrEnum):

@@ -73,9 +73,9 @@ class Case:
         return self.maintenance.windows(lane.configuration, lane.zone, self.now)
 
     def within(self, lane: Lane, ahead: timedelta) -> tuple[Window, ...]:
-        """Return the windows of a lane that begin before so much time has passed."""
+        """Return the windows of a lane that begin while no more time than that has passed."""
         end = self.now + ahead
-        return tuple(takewhile(lambda window: window.start < end, self.windows(lane)))
+        return tuple(takewhile(lambda window: window.start <= end, self.windows(lane)))
 
     def expected(self, lane: Lane) -> tuple[Expected, ...]:
         """Say what each machine of a lane is expected to get."""

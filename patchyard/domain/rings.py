@@ -15,15 +15,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from patchyard.domain.counting import first_few
 from patchyard.domain.durations import Duration, write_duration
 from patchyard.domain.outcome import Status
 from patchyard.domain.value import Value
 
 NOT_READY = "ring_not_ready"
 """The word for a run whose ring must wait for the one before it."""
-
-NAMED = 3
-"""Machines that a reason names before it only counts them."""
 
 
 class Ring(Value):
@@ -114,9 +112,8 @@ def judge(ring: Ring, ran: Iterable[Ran], now: datetime) -> Judged:
 
 
 def _bad(ran: Ran) -> str:
-    names = ", ".join(f"{name} {ran.statuses[name]}" for name in ran.bad[:NAMED])
-    more = f" and {len(ran.bad) - NAMED} more" if len(ran.bad) > NAMED else ""
-    return f"{len(ran.bad)} of {len(ran.statuses)} machines came to a bad end ({names}{more})"
+    told = first_few((f"{name} {ran.statuses[name]}" for name in ran.bad), 3)
+    return f"{len(ran.bad)} of {len(ran.statuses)} machines came to a bad end ({told})"
 
 
 def release(packages: Iterable[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:

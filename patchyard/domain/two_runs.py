@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from patchyard.domain.counting import first_few
 from patchyard.domain.inventory import Machine, OsFamily
 from patchyard.domain.maintenance import MaintenanceConfiguration
 from patchyard.domain.quorum import Groups
@@ -32,10 +33,9 @@ def across_two_runs(
         shared.append("paired regions")
     if not shared:
         return ""
-    more = f" and {len(shared) - NAMED} more" if len(shared) > NAMED else ""
     return (
         "Linux and Windows machines get different updates, so a window has two runs at once, and "
-        f"each keeps for itself only: {', '.join(shared[:NAMED])}{more}"
+        f"each keeps for itself only: {first_few(shared, NAMED)}"
     )
 
 

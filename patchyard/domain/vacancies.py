@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
 
+from patchyard.domain import counting
 from patchyard.domain.census import Census, Member, Needed, Rollout
 from patchyard.domain.outcome import Status
 
@@ -217,6 +218,4 @@ def _listed(told: Sequence[str]) -> str:
 
 def names(members: Iterable[Member]) -> str:
     """Name members, the first few of many."""
-    every = sorted(member.name for member in members)
-    more = len(every) - NAMED
-    return ", ".join(every[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return counting.names((member.name for member in members), NAMED)

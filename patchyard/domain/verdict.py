@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from patchyard.domain.counting import counted
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport, count_by_status
 from patchyard.domain.updates import Compliance
@@ -40,7 +41,7 @@ def _around(report: RunReport) -> str:
     hooks = [hook.name for hook in report.hooks if hook.failed]
     lost = sum(notice.failed for notice in report.notices)
     parts = [f"hook {', '.join(hooks)} failed"] if hooks else []
-    parts += [f"{lost} notice{'' if lost == 1 else 's'} may have reached nobody"] if lost else []
+    parts += [f"{counted(lost, 'notice')} may have reached nobody"] if lost else []
     return "; ".join(parts)
 
 
@@ -78,15 +79,15 @@ def _would(report: RunReport) -> str:
     getting = [machine.planned for machine in report.machines if machine.planned]
     if not getting:
         return f"Dry run: nothing to install on {_machines(len(report.machines))}"
-    updates = _count(sum(getting), "update")
+    updates = counted(sum(getting), "update")
     where = f"{len(getting):,} of {_machines(len(report.machines))}"
     return f"Dry run, nothing was changed: {updates} would be installed on {where}"
 
 
 def _assessed(report: RunReport) -> str:
     judged = [machine.compliance_after for machine in report.machines]
-    counted = [f"{judged.count(c)} {c}" for c in Compliance if judged.count(c)]
-    return f"{_machines(len(judged))} assessed: {', '.join(counted)}"
+    sorts = [f"{judged.count(c)} {c}" for c in Compliance if judged.count(c)]
+    return f"{_machines(len(judged))} assessed: {', '.join(sorts)}"
 
 
 def _nothing(report: RunReport) -> str:
@@ -138,7 +139,7 @@ def _named(machine: MachineReport) -> str:
     if not machine.regressed:
         return machine.name
     more = len(machine.regressed) - 1
-    others = f" and {_count(more, 'more check')}" if more else ""
+    others = f" and {counted(more, 'more check')}" if more else ""
     check = machine.regressed[0].check
     short = (
         check if len(check) <= LONGEST_CHECK else f"{check[:LONGEST_CHECK]}\N{HORIZONTAL ELLIPSIS}"
@@ -151,8 +152,4 @@ def _of(some: int, total: int) -> str:
 
 
 def _machines(number: int) -> str:
-    return _count(number, "machine")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(number, "machine")

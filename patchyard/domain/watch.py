@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise, takewhile
 
-from patchyard.domain.conflicts import names, overlaps
+from patchyard.domain.conflicts import overlaps
+from patchyard.domain.counting import names
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import ScopeKind
 from patchyard.domain.preview import Case

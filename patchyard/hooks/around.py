@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from patchyard.domain.around import OnFailure
 from patchyard.domain.hooking import stopping
-from patchyard.domain.outcome import Status
+from patchyard.domain.outcome import Status, together
 from patchyard.domain.plan import Plan
 from patchyard.domain.record import Step
 from patchyard.domain.rollout import Rollout
@@ -18,9 +18,6 @@ from patchyard.hooks.of_run import call_of_run, calls_of, enter, note_stop, sett
 from patchyard.notifiers import Notifier
 from patchyard.run_notices import RunNotices
 from patchyard.runs import Run
-
-BAD = frozenset({Status.FAILED, Status.NEEDS_REPAIR, Status.LOST_CONTACT, Status.UNREACHABLE})
-"""Verdicts of machines after which a wave or a run has not gone well."""
 
 
 class Around:
@@ -113,11 +110,7 @@ class Around:
     def _judged(self, names: Iterable[str], halted: str) -> Status:
         """Say how it went, as far as hooks are told."""
         standings = self._run.store.standings(self._run.id)
-        found = {standings[name].status for name in names}
-        if halted or found & BAD:
-            return Status.FAILED
-        fine = found <= {Status.SUCCEEDED, Status.NOT_STARTED}
-        return Status.SUCCEEDED if fine else Status.COMPLETED_WITH_WARNINGS
+        return Status.FAILED if halted else together(standings[name].status for name in names)
 
 
 def _note_stops_of_machines(run: Run) -> None:

@@ -55,6 +55,7 @@ def test_a_full_var_is_refused_and_nothing_is_touched(make_yard: MakeYard) -> No
     told = of(run_patch(yard, **SLOW), "box-1")
     assert told.status == Status.REFUSED
     assert "/var has" in told.reason
+    assert "the lists are not refreshed: " in str(told.model_dump()), told
     assert box.packages() == before
     assert box.read_file("/var/log/dpkg.log") == log
 
