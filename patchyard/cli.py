@@ -86,7 +86,9 @@ def add_inventory(commands: Commands) -> None:
 def _check(chosen: argparse.Namespace) -> int:
     inventory = load_inventory(chosen.path)
     groups = {group for machine in inventory.machines for group in machine.groups}
-    _say([f"{inventory.name}: {_machines(inventory)} in {len(groups)} groups, no problem"])
+    _say(
+        [f"{inventory.name}: {_machines(inventory)} in {counted(len(groups), 'group')}, no problem"]
+    )
     return OK
 
 
