@@ -35,8 +35,9 @@ WITHDRAWN = frozenset({"Withdrawn", "Missed"})
 GIVEN_UP = "GivenUp"
 """The name of the state in which a dispatcher leaves a run of a window that it gives up."""
 
-BACK = timedelta(days=8)
-"""So long ago may a window have begun that has not ended: one lasts a week at most."""
+BACK = timedelta(days=9)
+"""So long ago may a run have begun whose window has not ended: one lasts a week at most, and is
+prepared for a day at most."""
 
 SILENT = timedelta(minutes=10)
 """A run that began and has not claimed its window for so long has died. Its window is booked
@@ -153,14 +154,14 @@ class Desk:
             offset += PAGE
 
     def book(self, booking: Booking) -> None:
-        """Book a run at the start of its window. Booking the same again changes nothing."""
+        """Book a run for its window, at its exact time. Booking the same again changes nothing."""
         window = booking.window
         number = self._spent[window.key]
         once = f"{self._inventory}/{ticket(window.key, window.start)}/{booking.asks}/{number}"
         self._client.create_flow_run_from_deployment(
             self._deployment,
             parameters={"parameters": booking.parameters.model_dump(mode="json")},
-            state=Scheduled(scheduled_time=window.start),
+            state=Scheduled(scheduled_time=booking.begins),
             name=f"{window.key}",
             tags=["patchyard", "window", self._tag],
             idempotency_key=once,

@@ -55,7 +55,7 @@ class Crew:
             self._at_work.add(name)
             batch.hand_over(name)
             if batch.label not in self._futures:
-                self._run.batches[batch.label] = batch
+                self._run.batches[self._task.name, batch.label] = batch
                 future = self._task.submit(self._run.id, batch.label, **self._given)
                 self._futures[batch.label] = future
                 future.add_done_callback(self._over)

@@ -47,15 +47,22 @@ def carry_out(
     ):
         closed = let_in(run)
         if closed is not None:
-            return closed_state(close(run, window.publish(closed_report(run, closed))), closed.word)
+            return _not_let_in(run, window, closed)
         plan = plan_of(run)
         if plan is None:
             assess_all(run, window, refresh=True)
             plan = plan_run(run, parameters)
         window.planned(plan)
-        halted = ""
+        halted: str | Closed = ""
         if not parameters.dry_run:
             halted = roll_out(run, window, plan, parameters)
+        if isinstance(halted, Closed):
+            return _not_let_in(run, window, halted)
         put_all_back(run)
         report = report_of(run, plan=plan, halted_because=halted, drift=drift_of(run, plan))
         return state_of(close(run, window.publish(report)))
+
+
+def _not_let_in(run: Run, window: Window, closed: Closed) -> State[RunReport]:
+    """End a run that nothing was done in, and name its state after why."""
+    return closed_state(close(run, window.publish(closed_report(run, closed))), closed.word)

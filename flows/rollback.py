@@ -40,7 +40,7 @@ def rollback(parameters: RollbackParameters) -> State[RunReport]:
         window.planned(plan)
         halted = ""
         if not parameters.dry_run:
-            halted = roll_out(run, window, plan, parameters)
+            halted = str(roll_out(run, window, plan, parameters))
         put_all_back(run)
         report = report_of(run, plan=plan, halted_because=halted)
         return state_of(close(run, window.publish(report)))

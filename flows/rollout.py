@@ -13,21 +13,32 @@ from patchyard.domain.plan import Plan
 from patchyard.domain.rollout import (
     AskApproval,
     Done,
+    Fetch,
     Halt,
     Start,
-    WaitForMachines,
+    Step,
     WaitUntil,
     next_step,
 )
 from patchyard.hooks.around import Around
+from patchyard.openings import Closed, Opening
 from patchyard.parameters import PatchParameters, RollbackParameters
-from patchyard.planner import RecordedRollout, interrupted, mark_started, select_machines
+from patchyard.planner import (
+    RecordedRollout,
+    interrupted,
+    mark_started,
+    note_downloads,
+    select_machines,
+)
 from patchyard.runs import Run
 from tasks.assess import assess_batch
-from tasks.patch import work_batch
+from tasks.patch import download_batch, work_batch
 
 TURN = timedelta(seconds=1)
 """Longest time between two questions to the rollout: so soon is a cancel or a finish seen."""
+
+LONG_TURN = timedelta(seconds=5)
+"""The same while a time is waited for, which may be a day."""
 
 
 def assess_all(run: Run, window: Window, *, refresh: bool) -> None:
@@ -47,15 +58,17 @@ def assess_all(run: Run, window: Window, *, refresh: bool) -> None:
 
 def roll_out(
     run: Run, window: Window, plan: Plan, parameters: PatchParameters | RollbackParameters
-) -> str:
+) -> str | Closed:
     """Carry a plan out in waves. Answers why it was halted; empty where it was not.
 
     Machines that an earlier controller of this run had begun are taken up first. Hooks after it
     are called however it ends; where this controller dies, by the one that takes the run up.
+    Nothing was done, and no hook called, where the run's window is not what it was when it opens.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
     around = Around(run, plan, ways(), getattr(parameters, "forgive", ()))
-    return around.end(_carry_out(run, window, plan, parameters, around))
+    ended = _carry_out(run, window, plan, parameters, around)
+    return ended if isinstance(ended, Closed) else around.end(ended)
 
 
 def _carry_out(
@@ -64,31 +77,54 @@ def _carry_out(
     plan: Plan,
     parameters: PatchParameters | RollbackParameters,
     around: Around,
-) -> str:
-    rollout = RecordedRollout(run, plan, parameters)
-    with Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew:
+) -> str | Closed:
+    rollout, opening = RecordedRollout(run, plan, parameters), Opening(run)
+    note_downloads(run, plan)
+    if run.window is not None and run.clock() < run.window.start:
+        window.say(
+            "", "window", f"opens at {run.window.start:%Y-%m-%d %H:%M} UTC; begun to prepare"
+        )
+    with (
+        Crew(run, download_batch, plan.waves) as ahead,
+        Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew,
+    ):
         crew.start(interrupted(run))
         while True:
             now = rollout.now()
             around.turn(now)
             step = next_step(now, run.clock())
+            if closed := opening.closed(beginning=isinstance(step, Start)):
+                return closed
             match step:
-                case Start():
-                    if around.begin(step.machines):
-                        mark_started(run, step.machines)
-                        crew.start(step.machines)
-                case WaitUntil() | WaitForMachines():
-                    run.pause(TURN)
+                case Done():
+                    return ""
+                case Halt() if not interrupted(run):
+                    return step.reason
                 case AskApproval():
                     by = getattr(parameters, "approvers", [])
                     if refused := ask_approval(run, window, plan, step.wave, by):
                         return refused
                     rollout = RecordedRollout(run, plan, parameters)
-                case Halt() if interrupted(run):
-                    run.pause(TURN)
-                case Halt():
-                    return step.reason
-                case Done():
-                    return ""
+                case _:
+                    _turn(run, around, step, ahead, crew)
+            ahead.insist()
             crew.insist()
             window.progress()
+
+
+def _turn(run: Run, around: Around, step: Step, ahead: Crew, crew: Crew) -> None:
+    """Begin on the machines that may be begun on, or wait for a turn."""
+    match step:
+        case Start():
+            if around.begin(step.machines):
+                mark_started(run, step.machines)
+                crew.start(step.machines)
+        case Fetch():
+            machines = step.machines[: run.slots - ahead.working]
+            run.to_download.difference_update(machines)
+            ahead.start(machines)
+            run.pause(TURN)
+        case WaitUntil():
+            run.pause(min(LONG_TURN, max(TURN, step.at - run.clock())))
+        case _:
+            run.pause(TURN)

@@ -25,6 +25,12 @@ class Booking:
     parameters: PatchParameters
 
     @property
+    def begins(self) -> datetime:
+        """When the run is to begin."""
+        own = self.parameters.window
+        return own.begins if own else self.window.start
+
+    @property
     def asks(self) -> str:
         """A fingerprint of what the run does."""
         return fingerprint(self.parameters)

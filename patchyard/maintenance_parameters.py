@@ -29,16 +29,24 @@ def patch_parameters(
     configuration = lane.configuration
     return tuple(
         _parameters(inventory, configuration, str(scope), selection, dry_run=dry_run).model_copy(
-            update={"window": _window(window, part)}
+            update={"window": _window(configuration, window, part)}
         )
         for part, scope, selection in _shares(lane)
     )
 
 
-def _window(window: Window | None, part: str) -> WindowParameters | None:
+def _window(
+    configuration: MaintenanceConfiguration, window: Window | None, part: str
+) -> WindowParameters | None:
     if window is None:
         return None
-    return WindowParameters(key=run_key(window.key, part), start=window.start, end=window.end)
+    ahead = configuration.prepare
+    return WindowParameters(
+        key=run_key(window.key, part),
+        start=window.start,
+        end=window.end,
+        prepare_from=window.start - ahead if ahead else None,
+    )
 
 
 def run_key(key: str, part: str = "") -> str:

@@ -40,6 +40,9 @@ def _opening(opening: Opening, now: datetime) -> Iterator[str]:
         yield f"{INDENT}{window.note}"
     yield f"{INDENT}{window.key}: {window.start:%Y-%m-%d %H:%M} UTC"
     if window.state == State.OPEN:
+        if opening.prepare:
+            begins = window.start - opening.prepare
+            yield f"{INDENT}its run begins at {begins:%Y-%m-%d %H:%M} UTC, to prepare"
         yield f"{INDENT}{_who(opening)}"
         yield f"{INDENT}{_what(opening)}"
 

@@ -8,8 +8,13 @@ from itertools import takewhile
 
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.inventory import Inventory, Machine
-from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
+from patchyard.domain.maintenance import (
+    LONGEST_PREPARATION,
+    Maintenance,
+    MaintenanceConfiguration,
+)
 from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.rings import NOT_READY
 from patchyard.domain.room import WindowRoom
@@ -27,11 +32,12 @@ TAKEN = "window_taken"
 GONE = "window_closed"
 """The word for a run whose window was moved, frozen, skipped or taken away after it was booked."""
 
-EARLIEST = timedelta(hours=24)
-"""So long before its window a run may assess, plan and ask; before that it is a mistake."""
-
-FAR = EARLIEST + timedelta(days=1)
+FAR = LONGEST_PREPARATION + timedelta(days=1)
 """How far ahead a run looks for its own window, which has begun or soon will."""
+
+
+ASK_AGAIN = timedelta(minutes=1)
+"""Time between two looks whether a window that is waited for is still what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,9 @@ class Closed:
 
     word: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.reason}"
 
 
 def enter(run: Run) -> Closed | None:
@@ -62,12 +71,42 @@ def enter(run: Run) -> Closed | None:
     return closed
 
 
+class Opening:
+    """The opening of a run's window: until the first machine is begun on, it may still be closed.
+
+    What a person has frozen, moved or taken away while the run was preparing is given back, so
+    that a later run can have it.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """See whether a controller before this one has begun on machines: then it is past."""
+        begun = any(
+            record.wave and record.status != Status.NOT_STARTED
+            for record in run.store.machines(run.id)
+        )
+        self._run, self._past, self._asked = run, run.window is None or begun, run.clock()
+
+    def closed(self, *, beginning: bool) -> Closed | None:
+        """Say why nothing may begin any more, if so. While it is waited for, ask now and then."""
+        window = self._run.window
+        if self._past or window is None:
+            return None
+        now, self._past = self._run.clock(), beginning
+        if not beginning and now - self._asked < ASK_AGAIN:
+            return None
+        self._asked = now
+        closed = _not_open(self._run, window)
+        if closed is not None:
+            self._run.store.release_window(self._run.inventory.name, self._run.id)
+        return closed
+
+
 def _at_the_wrong_time(run: Run, window: WindowParameters) -> Closed | None:
     now = run.clock()
     if now >= window.end:
         told = f"window {window.key} ended at {window.end:%Y-%m-%d %H:%M} UTC, before this run came"
         return Closed(EXCEEDED, told)
-    if window.start - now > EARLIEST:
+    if window.start - now > LONGEST_PREPARATION:
         told = f"window {window.key} opens at {window.start:%Y-%m-%d %H:%M} UTC only"
         return Closed(EXCEEDED, told)
     return None

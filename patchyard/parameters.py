@@ -6,6 +6,7 @@ that was started without a word.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -73,11 +74,24 @@ class WindowParameters(BaseModel):
     )
     start: AwareDatetime = _field(..., 1, "Start", "Nothing begins before it.")
     end: AwareDatetime = _field(..., 2, "End", "What does not end before it does not begin.")
+    prepare_from: AwareDatetime | None = _field(
+        None,
+        3,
+        "Prepare from",
+        "The run begins here, plans, asks and downloads.",
+    )
+
+    @property
+    def begins(self) -> datetime:
+        """When the run is to begin: with the window, or before it to prepare."""
+        return self.prepare_from or self.start
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
         if self.end <= self.start:
             raise ValueError("ends before it starts")
+        if self.begins > self.start:
+            raise ValueError("is prepared after it has started")
         return self
 
 

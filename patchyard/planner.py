@@ -176,6 +176,7 @@ class RecordedRollout:
             opens_at=self._window.start if self._window else None,
             closes_at=self._window.end if self._window else None,
             stop_because="; ".join(self._run.stops.values()),
+            to_download=frozenset(self._run.to_download),
         )
 
 
@@ -206,6 +207,14 @@ def interrupted(run: Run) -> list[str]:
     """Return the machines whose record says that they are at work."""
     at_work = Status.IN_PROGRESS
     return [r.machine for r in run.store.machines(run.id) if r.status == at_work]
+
+
+def note_downloads(run: Run, plan: Plan) -> None:
+    """Note whose updates can be fetched before the run's window opens; none where it has none."""
+    if run.window is not None and run.clock() < run.window.start:
+        planned = {part.machine for part in plan.machines if part.updates}
+        placed = {name for wave in plan.waves for name in wave}
+        run.to_download = (planned & placed) - run.store.downloaded(run.id)
 
 
 def mark_started(run: Run, names: Iterable[str]) -> None:

@@ -85,9 +85,12 @@ class Run:
     lost: threading.Event = field(default_factory=threading.Event)
     changed: threading.Event = field(default_factory=threading.Event)
     at_work: dict[str, str] = field(default_factory=dict)
-    batches: dict[str, Batch] = field(default_factory=dict)
+    batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
+    """The batches at work, by the task that holds them and their label."""
     ring: tuple[Ring, Judged] | None = None
     """The ring before this run's, and what it has proven; None where it follows none."""
+    to_download: set[str] = field(default_factory=set)
+    """Machines whose updates can be fetched while the run's window is waited for."""
     pending: set[str] = field(default_factory=set)
     """Machines that no longer fit into the run's window."""
     stops: dict[str, str] = field(default_factory=dict)

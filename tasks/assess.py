@@ -24,4 +24,4 @@ def assess_batch(run_id: str, label: str, *, refresh: bool) -> None:
         refresh: whether repositories are asked anew.
     """
     run = open_run_of(run_id)
-    run.batches[label].work(lambda name: assess_machine(run, name, refresh=refresh))
+    run.batches["assess", label].work(lambda name: assess_machine(run, name, refresh=refresh))

@@ -24,4 +24,4 @@ def work_batch(run_id: str, label: str, *, verb: str) -> None:  # noqa: ARG001 -
         verb: patch or rollback; names it too.
     """
     run = open_run_of(run_id)
-    run.batches[label].work(lambda name: work_on(run, name))
+    run.batches["patch", label].work(lambda name: work_on(run, name))

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+import pytest
+from pydantic import ValidationError
 
 from patchyard.domain.availability import Availability, Quorum
 from patchyard.domain.inventory import Inventory, Machine, OsFamily
@@ -8,7 +12,7 @@ from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.domain.preview import Case, Lane
 from patchyard.domain.scope import parse
 from patchyard.maintenance_parameters import patch_parameters
-from patchyard.parameters import PatchParameters
+from patchyard.parameters import PatchParameters, WindowParameters
 from patchyard.testing.assessments import NOON
 
 MACHINES = (
@@ -16,6 +20,9 @@ MACHINES = (
     Machine(name="b", address="b.example"),
     Machine(name="w", address="w.example", os_family=OsFamily.WINDOWS),
 )
+
+INVENTORY = Inventory(name="i", folder="/i", machines=MACHINES)
+DAY = timedelta(days=1)
 
 
 def lanes(machines: tuple[Machine, ...] = MACHINES, **fields: Any) -> tuple[Lane, ...]:
@@ -65,6 +72,29 @@ def test_a_configuration_becomes_the_parameters_of_a_run() -> None:
         max_failures=1,
         max_failure_percent=5,
     )
+
+
+def window_of(lane: Lane) -> WindowParameters:
+    """Return what a run is told of the next window of a lane."""
+    (opening,) = Case(Maintenance((lane.configuration,)), INVENTORY, NOON).within(lane, DAY)
+    (found,) = patch_parameters("mine", lane, dry_run=False, window=opening)
+    assert found.window is not None
+    return found.window
+
+
+def test_a_run_begins_with_its_window_or_before_it_to_prepare() -> None:
+    (at_once,), (ahead,) = lanes(MACHINES[:2]), lanes(MACHINES[:2], prepare="6h")
+
+    own = window_of(at_once)
+    assert (own.prepare_from, own.begins) == (None, own.start)
+    own = window_of(ahead)
+    assert own.begins == own.start - timedelta(hours=6)
+
+
+@pytest.mark.parametrize("prepare", ["25h", "2 days"])
+def test_a_preparation_of_more_than_a_day_is_refused(prepare: str) -> None:
+    with pytest.raises(ValidationError, match="write a prepare of 0m to 1d"):
+        lanes(prepare=prepare)
 
 
 def test_one_run_serves_all_systems_that_get_the_same() -> None:

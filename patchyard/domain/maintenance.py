@@ -52,6 +52,9 @@ SHORTEST: Mapping[ScopeKind, timedelta] = MappingProxyType(
 )
 """The shortest windows that Azure takes for these kinds."""
 
+LONGEST_PREPARATION = timedelta(hours=24)
+"""A plan that is older when its window opens tells of an older world."""
+
 
 class FailureBudget(Value):
     """How many machines may fail before a run stops; more than that, and it does."""
@@ -125,6 +128,11 @@ class MaintenanceSettings(Value):
     hooks: tuple[Hook, ...] = Field((), description="Steps of your own, before and after.")
     notices: tuple[Notice, ...] = Field((), description="Who is told, and when.")
     approval: Approval = Field(Approval(), description="Whether a person must say yes.")
+    prepare: Duration = Field(
+        timedelta(0),
+        description="How long before a window its run begins: it freezes the plan, asks for "
+        "approval and lets machines download. Nothing is installed before. 24 hours at most.",
+    )
     ring: Ring | None = Field(
         None, description="Install only what another configuration's machines run well already."
     )
@@ -140,6 +148,9 @@ class MaintenanceSettings(Value):
                 f"has windows that are too short for {self.kind}; "
                 f"write a length of {write_duration(shortest)} or more"
             )
+        if not timedelta(0) <= self.prepare <= LONGEST_PREPARATION:
+            most = write_duration(LONGEST_PREPARATION)
+            raise ValueError(f"prepares for longer than a run may; write a prepare of 0m to {most}")
         names = [hook.name for hook in self.hooks]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"has several hooks named {', '.join(twice)}; each needs its own name")

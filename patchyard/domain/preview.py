@@ -90,12 +90,13 @@ class Opening:
     """A window to come, and the machines in it.
 
     `expected` tells what those machines get that have no window before it. What the others get
-    depends on what is left then.
+    depends on what is left then. `prepare` is how long before it its run begins.
     """
 
     window: Window
     machines: tuple[Machine, ...]
     expected: tuple[Expected, ...] = ()
+    prepare: timedelta = timedelta(0)
 
 
 def openings(case: Case, number: int) -> tuple[Opening, ...]:
@@ -109,7 +110,7 @@ def openings(case: Case, number: int) -> tuple[Opening, ...]:
         served |= new
         expected = case.expected(lane) if new else ()
         now = tuple(each for each in expected if each.machine.name in new)
-        shown.append(Opening(window, lane.machines, now))
+        shown.append(Opening(window, lane.machines, now, lane.configuration.prepare))
     return tuple(shown)
 
 

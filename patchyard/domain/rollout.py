@@ -17,6 +17,7 @@ __all__ = [
     "AskApproval",
     "Budget",
     "Done",
+    "Fetch",
     "Halt",
     "Limits",
     "Member",
@@ -61,6 +62,13 @@ class AskApproval:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """The window has not opened yet. Until then these machines may download what they will get."""
+
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Nothing more is started. Machines at work are left whole; the others were not reached."""
 
@@ -74,7 +82,7 @@ class Done:
     """Every member has come to an end."""
 
 
-Step = Start | WaitUntil | WaitForMachines | AskApproval | Halt | Done
+Step = Start | WaitUntil | WaitForMachines | AskApproval | Fetch | Halt | Done
 
 
 def next_step(rollout: Rollout, now: datetime) -> Step:
@@ -126,8 +134,19 @@ def _before_wave(rollout: Rollout, seen: Census, wave: int, now: datetime) -> St
     if wave in rollout.unapproved:
         return AskApproval(wave)
     if rollout.opens_at is not None and rollout.opens_at > now:
-        return WaitUntil(rollout.opens_at, "the window has not opened yet")
+        early = "the window has not opened yet"
+        ready = _to_download(rollout, seen)
+        return Fetch(ready) if ready else WaitUntil(rollout.opens_at, early)
     return None
+
+
+def _to_download(rollout: Rollout, seen: Census) -> tuple[str, ...]:
+    """Return whose updates may be fetched now: nothing goes to a machine without a yes."""
+    return tuple(
+        member.name
+        for member in seen.waiting
+        if member.name in rollout.to_download and member.wave not in rollout.unapproved
+    )
 
 
 def _halt(seen: Census, reason: str) -> Halt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from patchyard.store.models import WindowClaimRow
 from patchyard.store.part import Part, as_records, select_as
@@ -46,6 +46,13 @@ class WindowClaims(Part):
             return first.run_id
 
         return self._database.write(work)
+
+    def release_window(self, inventory: str, run_id: str) -> None:
+        """Give back the window of a run that has begun nothing in it."""
+        gone = delete(WindowClaimRow).where(
+            WindowClaimRow.inventory == inventory, WindowClaimRow.run_id == run_id
+        )
+        self._database.write(lambda connection: connection.execute(gone))
 
     def _mine(self, connection: Connection, claim: WindowClaim) -> tuple[WindowClaim, ...]:
         query = _CLAIMS.where(

@@ -27,6 +27,7 @@ from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.rollout import (
     AskApproval,
     Done,
+    Fetch,
     Halt,
     Member,
     Rollout,
@@ -135,6 +136,20 @@ class TestWindow:
         assert next_step(rollout(), early) == WaitUntil(NOON, "the window has not opened yet")
         assert next_step(rollout(unapproved=frozenset({1})), early) == AskApproval(1)
         assert next_step(rollout(), NOON) == Start(("a",))
+
+    def test_until_it_opens_machines_of_approved_waves_may_download(self) -> None:
+        early, all_of_it = NOON - HOUR, frozenset({"a", "b", "c"})
+        preparing = rollout(to_download=all_of_it)
+        assert next_step(preparing, early) == Fetch(("a", "b", "c"))
+        assert next_step(rollout(to_download=frozenset({"b"})), early) == Fetch(("b",))
+        assert next_step(replace(preparing, unapproved=frozenset({1})), early) == AskApproval(1)
+        assert next_step(replace(preparing, unapproved=frozenset({2})), early) == Fetch(("a",))
+
+    def test_nothing_is_downloaded_ahead_once_it_is_open_or_cancelled(self) -> None:
+        preparing = rollout(to_download=frozenset({"a", "b", "c"}))
+        assert next_step(preparing, NOON) == Start(("a",))
+        cancelled = next_step(replace(preparing, cancel_requested=True), NOON - HOUR)
+        assert isinstance(cancelled, Halt)
 
     def test_nothing_starts_when_it_is_over(self) -> None:
         step = next_step(rollout(), NOON + HOUR)

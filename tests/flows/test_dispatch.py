@@ -79,6 +79,25 @@ def test_windows_are_booked_at_their_exact_time_and_a_second_dispatch_does_nothi
     assert states(api, inventory) == [(key(at), "Scheduled") for at in (start, start + DAY)]
 
 
+def test_a_run_that_prepares_is_booked_for_so_long_before_its_window_and_booked_anew_when_told(
+    inventory: Path, api: Api
+) -> None:
+    start = minute(now()) + timedelta(hours=30)
+    write_maintenance(inventory, start, "3h")
+    dispatched(inventory)
+    write_maintenance(inventory, start, "3h", prepare="4h")
+
+    again = dispatched(inventory)
+
+    assert again.withdrawn == again.booked == (key(start),)
+    begins = [
+        datetime.fromisoformat(run["expected_start_time"])
+        for run in runs_of(api, inventory)
+        if run["state"]["name"] == "Scheduled"
+    ]
+    assert begins == [start - timedelta(hours=4)]
+
+
 def test_a_dispatcher_that_does_not_see_what_another_has_just_booked_books_nothing_twice(
     inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

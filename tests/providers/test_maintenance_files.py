@@ -122,6 +122,7 @@ A_MAPPING = "must be a mapping: lines of `key: value`, indented below it"
         ("budget: {max_failures: many}", "10: configurations.web.budget.max_failures: must be a"),
         ("scope: all", "10: configurations.web.scope: stands twice; it is already in line 4"),
         ("approval: {of: somebody}", "10: configurations.web.approval.of: must be one of none"),
+        ("prepare: 6", "10: configurations.web.prepare: needs a unit; write it such as 3h55m"),
     ],
 )
 def test_a_wrong_field_is_told_with_its_line_and_what_to_write(

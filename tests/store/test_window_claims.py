@@ -44,6 +44,15 @@ class TestClaims:
 
         assert store.claim_window(claim("patch-2", key="web@2026-04-05")) == "patch-2"
 
+    def test_one_that_is_given_back_is_free_and_no_other(self, store: Store) -> None:
+        store.claim_window(claim("patch-1"))
+        store.claim_window(claim("patch-2", key="web@2026-04-05"))
+
+        store.release_window("yard", "patch-1")
+
+        assert store.claim_window(claim("patch-3")) == "patch-3"
+        assert store.claim_window(claim("patch-3", key="web@2026-04-05")) == "patch-2"
+
     def test_of_many_at_once_exactly_one_gets_it(self, url: str) -> None:
         names = [f"patch-{number}" for number in range(8)]
         stores = [open_store(url) for _ in names]
