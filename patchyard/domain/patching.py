@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from patchyard.domain.actions import Action, Ask, Finish, Install, Keep, Verify
 from patchyard.domain.drift import still_to_install
+from patchyard.domain.health import Answer
 from patchyard.domain.hooking import call_before
 from patchyard.domain.judgement import judge, regressions, unhealthy
 from patchyard.domain.outcome import Status
@@ -51,6 +52,7 @@ def patch_procedure(run: MachineRun) -> Procedure:
     wanted = still_to_install(run.plan, before.packages)
     answers = yield Ask(key="checks-before")
     stop_on_fault(run, answers)
+    _stop_if_blind(result_of(answers).answers)
     undoable, why_not = True, ""
     if wanted:
         undoable, why_not = yield from _restore_point(run, before, wanted)
@@ -69,6 +71,14 @@ def patch_procedure(run: MachineRun) -> Procedure:
         return (yield from undo(run, before, after, regressions(verdict)))
     final = yield from look(run, "verdict", refresh=True)
     return judge(run, final, owed, trouble.words, verdict, cancelled=trouble.cancelled)
+
+
+def _stop_if_blind(answers: tuple[Answer, ...]) -> None:
+    """End where checks are declared and none could be asked: harm would not be seen afterwards."""
+    if answers and not any(answer.known for answer in answers):
+        first = answers[0]
+        reason = f"no health check could be asked before: {first.check}: {first.detail}"
+        raise Ended(Finish(status=Status.REFUSED, reason=reason))
 
 
 def _restore_point(

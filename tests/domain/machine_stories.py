@@ -81,6 +81,7 @@ AFTERWARDS: list[dict[str, Any]] = [
     {"bad": frozenset({"a:amd64"}), "stops": True},
     {"bad": frozenset({"a:amd64"}), "sick": True},
     {"sick": True},
+    {"mute": True},
     {"ruins": frozenset({"install-0-0"})},
     {"ruins": frozenset({"reboot"}), "owes_reboot": True},
     {"owes_for_ever": True},
