@@ -15,6 +15,7 @@ from patchyard.domain.actions import (
     Action,
     Ask,
     Call,
+    Download,
     Finish,
     Install,
     Keep,
@@ -26,12 +27,14 @@ from patchyard.domain.actions import (
     Verify,
     Wait,
 )
+from patchyard.domain.downloading import download_of, open_download, recorded_download
 from patchyard.domain.health import Answer
 from patchyard.domain.hooking import call_after, ended_early, stopping
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.machine import next_step
 from patchyard.domain.record import Fault, MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.updates import Assessment
+from patchyard.downloading import fetch
 from patchyard.errors import MachineError
 from patchyard.hooks.calling import call_of_machine
 from patchyard.jobs import JobOrphaned
@@ -127,7 +130,36 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
                 case Wait():
                     _wait(workshop, step)
                 case _:
-                    run = _do(workshop, bench, run, step)
+                    # A download that is still at work is waited for, and then it is asked anew.
+                    run = _do(workshop, bench, run, open_download(run) or step)
+
+
+def download_ahead(
+    workshop: Workshop, machine: Machine, run: MachineRun, planned_from: Assessment | None
+) -> str:
+    """Fetch a machine's updates ahead of its run. Answers what came of it, in words.
+
+    One that a killed controller had begun is attached to; one that has ended is not begun again.
+
+    Args:
+        workshop: what carrying out needs.
+        machine: the machine.
+        run: what the run does to it.
+        planned_from: the look that its plan was made from, which tells the room that it has.
+    """
+    run = recorded(workshop, run)
+    done = recorded_download(run)
+    if any(step is not done for step in run.steps):
+        return "not done: work on it has begun"
+    if done is None or done.finished_at is None:
+        known = {"planned_from": planned_from} if planned_from else {}
+        action = done.action if done else download_of(run.plan)
+        with workshop.link(machine) as link:
+            bench = workshop.bench(machine, link)
+            done = recorded_download(_do(workshop, bench, replace(run, assessments=known), action))
+    assert done is not None  # noqa: S101 - it is the step that was done
+    assert done.result is not None  # noqa: S101 - and it has ended
+    return f"not done: {done.result.told}" if done.result.failed else done.result.told
 
 
 def wind_up(workshop: Workshop, machine: Machine, run: MachineRun, finish: Finish) -> Finish:
@@ -194,7 +226,7 @@ def _attempt(
         return None, Result(fault=Fault(code=error.code, detail=str(error)))
 
 
-def _act(  # noqa: PLR0911 - one line for each act
+def _act(  # noqa: C901, PLR0911 - one line for each act
     bench: Bench, run: MachineRun, action: Action, started: datetime, workshop: Workshop
 ) -> Result:
     deadline = _deadline(bench, action, started)
@@ -205,6 +237,8 @@ def _act(  # noqa: PLR0911 - one line for each act
             return Result(restore_point=operations.keep(bench, action, deadline))
         case Repair():
             return Result(transaction=operations.repair(bench, action.key, deadline))
+        case Download():
+            return fetch(bench, run, action, deadline)
         case Install():
             return Result(transaction=operations.install(bench, action, deadline))
         case Undo():

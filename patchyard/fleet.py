@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from patchyard import operations
 from patchyard.domain.actions import Finish
+from patchyard.domain.downloading import DOWNLOAD
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting, allowed
@@ -19,8 +20,8 @@ from patchyard.domain.record import MachineRun
 from patchyard.domain.restore import UndoTarget
 from patchyard.domain.watch import Sighting
 from patchyard.errors import MachineError, PatchyardError
-from patchyard.execution import carry_out, wind_up
-from patchyard.leasing import release_lease, take_lease
+from patchyard.execution import carry_out, download_ahead, wind_up
+from patchyard.leasing import alone, release_lease, take_lease
 from patchyard.openings import room_of
 from patchyard.powering import arrive_at, leave, on_for_a_look, still_on
 from patchyard.runs import Run
@@ -63,6 +64,7 @@ def _look(run: Run, machine: Machine, *, refresh: bool) -> Finish:
     return Finish(status=Status.SUCCEEDED, reason=reason)
 
 
+@alone
 def work_on(run: Run, name: str) -> None:
     """Take one machine to its verdict and record it. One run at a time works on a machine."""
     try:
@@ -80,6 +82,33 @@ def work_on(run: Run, name: str) -> None:
     if refused is None:
         release_lease(run, name)
     run.changed.set()
+
+
+@alone
+def download_on(run: Run, name: str) -> None:
+    """Fetch what the plan has for a machine, ahead of its run: it is told, and decides nothing.
+
+    Whatever goes wrong with it, the machine's status is not touched. One that is off is not
+    started for it, and one that another run has is left to that.
+    """
+    try:
+        told = _download(run, run.machine(name))
+    except Exception as error:  # noqa: BLE001 - the run does not die of one machine
+        told = f"not done: {_internal(run, name, error)}"
+    run.say(name, DOWNLOAD, told)
+
+
+def _download(run: Run, machine: Machine) -> str:
+    if run.cancelled():
+        return "not done: the run was cancelled"
+    refused = take_lease(run, machine)
+    if refused:
+        return f"not done: {refused.reason}"
+    try:
+        seen = run.store.assessment(run.id, machine.name, BEFORE)
+        return download_ahead(run.workshop(), machine, machine_run(run, machine), seen)
+    finally:
+        release_lease(run, machine.name)
 
 
 def _powered(run: Run, machine: Machine) -> Finish:

@@ -1,6 +1,10 @@
-"""Leases of machines: one run at a time works on a machine."""
+"""Leases of machines: one run at a time works on a machine, and one thread of it."""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
 
 from patchyard.domain.actions import CHANGES, Call, Finish
 from patchyard.domain.inventory import Machine
@@ -8,6 +12,20 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.record import Step
 from patchyard.runs import OWNER_TTL, Run, proven_dead
 from patchyard.store import HeldBy
+
+Act = Callable[[Run, str], None]
+"""What is done to a machine of a run, by its name."""
+
+
+def alone(act: Act) -> Act:
+    """Let one thread of a run at a time act on a machine: another waits until that has ended."""
+
+    @wraps(act)
+    def acting(run: Run, name: str) -> None:
+        with run.hands.setdefault(name, threading.Lock()):
+            act(run, name)
+
+    return acting
 
 
 def lease_key(machine: Machine) -> str:

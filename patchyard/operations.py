@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 
 from patchyard import jobs
 from patchyard._coming_back import Refusals
-from patchyard.domain.actions import Install, Keep, Reboot, Undo
+from patchyard.domain.actions import Download, Install, Keep, Reboot, Undo
 from patchyard.domain.inventory import Machine
+from patchyard.domain.preflight import SPARE_BYTES
 from patchyard.domain.record import RebootOutcome, Result
 from patchyard.domain.restore import Kept, PackageVersion, RestorePoint
 from patchyard.domain.transaction import Transaction
@@ -135,6 +136,20 @@ def keep(bench: Bench, action: Keep, deadline: datetime) -> RestorePoint:
 def repair(bench: Bench, key: str, deadline: datetime) -> Transaction:
     """Bring an interrupted package database to an end."""
     transcript = _change(bench, key, deadline, f"{bench.manager.name}/repair")
+    return bench.manager.parse_transaction(transcript)
+
+
+def download(bench: Bench, action: Download, deadline: datetime) -> Transaction:
+    """Fetch exactly the versions of the action, and install nothing."""
+    transcript = _change(
+        bench,
+        action.key,
+        deadline,
+        f"{bench.manager.name}/download",
+        updates=_plain(action.packages),
+        lock_seconds=bench.machine.policy.lock_seconds,
+        spare_bytes=SPARE_BYTES,
+    )
     return bench.manager.parse_transaction(transcript)
 
 
@@ -408,6 +423,7 @@ __all__ = [
     "TimedOut",
     "assess",
     "come_up",
+    "download",
     "hook",
     "install",
     "keep",

@@ -50,7 +50,7 @@ def arrive_at(run: Run, machine: Machine) -> Finish | None:
     if machine.power is None:
         return None
     owed = _owed(run, machine.name)
-    begun = bool(run.store.steps(run.id, machine.name))
+    begun = any(not step.ahead for step in run.store.steps(run.id, machine.name))
     choice, why = arrive(
         _state(run, machine),
         machine.policy.when_off,

@@ -151,11 +151,16 @@ class Bar:
 
 
 def timeline(machine: MachineReport) -> tuple[Bar, ...]:
-    """Place a machine's steps on one line of time. A step that has not ended reaches the end."""
+    """Place a machine's steps on one line of time. A step that has not ended reaches the end.
+
+    The line is that of the run's own steps: what was done ahead, perhaps the day before, is left
+    of it, and would leave no room for them.
+    """
     if not machine.steps:
         return ()
-    first = min(step.started_at for step in machine.steps)
-    last = max(step.finished_at or step.started_at for step in machine.steps)
+    own = [step for step in machine.steps if not step.ahead] or machine.steps
+    first = min(step.started_at for step in own)
+    last = max(step.finished_at or step.started_at for step in own)
     return tuple(_bar(step, first, last) for step in machine.steps)
 
 
@@ -163,8 +168,8 @@ def _bar(step: StepReport, first: datetime, last: datetime) -> Bar:
     whole = max((last - first).total_seconds(), 1e-6)
     begin = (step.started_at - first).total_seconds() / whole
     end = ((step.finished_at or last) - first).total_seconds() / whole
-    left, width = _percent(begin), _percent(end - begin)
-    return Bar(step, left, min(width, 100 - left))
+    left, right = _percent(begin), _percent(end)
+    return Bar(step, left, round(right - left, 1))
 
 
 def _percent(share: float) -> float:

@@ -85,6 +85,8 @@ class Run:
     lost: threading.Event = field(default_factory=threading.Event)
     changed: threading.Event = field(default_factory=threading.Event)
     at_work: dict[str, str] = field(default_factory=dict)
+    hands: dict[str, threading.Lock] = field(default_factory=dict)
+    """By machine, what lets one thread at a time act on it."""
     batches: dict[tuple[str, str], Batch] = field(default_factory=dict)
     """The batches at work, by the task that holds them and their label."""
     ring: tuple[Ring, Judged] | None = None

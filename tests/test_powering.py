@@ -207,6 +207,20 @@ def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch)
     assert run.store.power_starts(run.id) == ()
 
 
+def test_a_machine_that_went_off_after_a_download_ahead_is_started_as_any_other(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on = False
+    monkeypatch.setattr(switch, "start", lambda: switch.asked.append("start"))
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+    run.store.begin_step(run.id, "db-1", "download", {"kind": "download"}, run.clock())
+    run.store.finish_step(run.id, "db-1", 1, {}, run.clock())
+
+    assert arrive_at(run, db(run)) is None
+
+    assert switch.asked == ["start"]
+
+
 def test_a_machine_that_went_off_in_mid_work_is_left_to_its_record(
     run: Run, switch: Switch
 ) -> None:

@@ -8,6 +8,7 @@ from patchyard.domain.actions import (
     Action,
     Ask,
     Call,
+    Download,
     Install,
     Keep,
     Look,
@@ -17,12 +18,13 @@ from patchyard.domain.actions import (
     Undo,
     Verify,
 )
+from patchyard.domain.downloading import is_ahead, without_downloads
 from patchyard.domain.health import Difference
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import InstallationState, RebootStatus, Status
 from patchyard.domain.path import PathKind, choose_path, reboot_need
 from patchyard.domain.plan import MachinePlan, PlannedUpdate, WhyNot
-from patchyard.domain.record import MachineRun, RebootOutcome, Result, Step
+from patchyard.domain.record import MachineRun, RebootOutcome, Step
 from patchyard.domain.report import MachineReport, StepReport, UpdateReport
 from patchyard.domain.restore import RestorePoint
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
@@ -56,6 +58,7 @@ def account(
     before = looks[0] if looks else planned_from
     after = looks[-1] if looks else planned_from
     kind, why = _path(run, after)
+    own = without_downloads(run).steps
     return MachineReport(
         name=machine.name,
         address=machine.address,
@@ -75,8 +78,8 @@ def account(
         checks=_checks(run),
         steps=tuple(_step(step) for step in run.steps),
         findings=_findings(after),
-        started_at=run.steps[0].started_at if run.steps else None,
-        finished_at=run.steps[-1].finished_at if run.steps else None,
+        started_at=own[0].started_at if own else None,
+        finished_at=own[-1].finished_at if own else None,
     )
 
 
@@ -238,6 +241,7 @@ _TITLES: Mapping[type[object], str] = {
     Verify: "Verify health",
     Undo: "Undo",
     Call: "Hook",
+    Download: "Download ahead",
 }
 
 
@@ -247,7 +251,8 @@ def _step(step: Step) -> StepReport:
         title=_title(step.action),
         started_at=step.started_at,
         finished_at=step.finished_at,
-        result=_result(step.result),
+        result=step.result.told if step.result else "not ended",
+        ahead=is_ahead(step),
     )
 
 
@@ -256,7 +261,7 @@ def _title(action: Action) -> str:
     match action:
         case Keep(packages=()):
             return f"Prepare the way back ({_counted(len(action.coming), 'update')})"
-        case Keep() | Install():
+        case Keep() | Install() | Download():
             return f"{title} ({_counted(len(action.packages), 'package')})"
         case Undo():
             count = len(action.packages) or len(action.remove)
@@ -267,18 +272,6 @@ def _title(action: Action) -> str:
             return f"{title} {action.hook.when}: {action.hook.name}"
         case _:
             return title
-
-
-def _result(result: Result | None) -> str:
-    if result is None:
-        return "not ended"
-    if result.fault is not None:
-        return result.fault.detail
-    if result.transaction is not None and result.transaction.exit_status != 0:
-        return result.transaction.detail or str(result.transaction.problem)
-    if result.healthy is not None:
-        return "healthy" if result.healthy else "not healthy"
-    return result.detail or "done"
 
 
 def empty_plan(machine: str, refused: str) -> MachinePlan:

@@ -50,6 +50,17 @@ class Repair(Value):
     key: str
 
 
+class Download(Value):
+    """Fetch exactly these versions onto the machine, and install nothing.
+
+    It is done ahead of the machine's run, which goes the same way with it and without it.
+    """
+
+    kind: Literal["download"] = "download"
+    key: str
+    packages: tuple[PackageVersion, ...]
+
+
 class Install(Value):
     """Install exactly these versions, in one package transaction."""
 
@@ -111,7 +122,17 @@ class Call(Value):
 
 
 Action = Annotated[
-    Look | Ask | Keep | Repair | Install | RestartServices | Reboot | Verify | Undo | Call,
+    Look
+    | Ask
+    | Keep
+    | Repair
+    | Install
+    | RestartServices
+    | Reboot
+    | Verify
+    | Undo
+    | Call
+    | Download,
     Field(discriminator="kind"),
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 
-from patchyard.domain.actions import Action, Call, Finish, Look, Repair
+from patchyard.domain.actions import Action, Call, Download, Finish, Look, Repair
 from patchyard.domain.around import OnFailure
 from patchyard.domain.outcome import Status
 from patchyard.domain.procedure import NOT_REACHED, Ended, result_of, stop_on_fault
@@ -86,7 +86,7 @@ def _calls(run: MachineRun, when: str, finish: Finish | None = None) -> Iterator
 
 def _reached_hooks(run: MachineRun) -> bool:
     """Say whether more than the preflight was done: hooks before it were called, or would be."""
-    return any(not isinstance(step.action, Look | Repair) for step in run.steps)
+    return any(not isinstance(step.action, Look | Repair | Download) for step in run.steps)
 
 
 def _is_after(step: Step) -> bool:

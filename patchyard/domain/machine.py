@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from patchyard.domain.actions import Action, Finish, Install, Look, Reboot, Wait
 from patchyard.domain.admission import EXCEEDED
+from patchyard.domain.downloading import without_downloads
 from patchyard.domain.hooking import call_after, ended_early, without_after
 from patchyard.domain.outcome import Status
 from patchyard.domain.patching import patch_procedure
@@ -38,8 +39,10 @@ def next_step(run: MachineRun, now: datetime) -> Action | Wait | Finish:
     that does not fit is not begun: the procedure is told so and goes on without it. That needs no
     record of its own, for the record then goes on with something else.
 
-    Hooks after the machine are called once it has come to its end, whatever that is.
+    Hooks after the machine are called once it has come to its end, whatever that is. What was
+    downloaded ahead is no part of it.
     """
+    run = without_downloads(run)
     worked = without_after(run)
     step = _next_of(worked, now)
     if isinstance(step, Finish):

@@ -57,6 +57,15 @@ def obstacles(assessment: Assessment, plan: MachinePlan, policy: Policy) -> tupl
     )
 
 
+def room_to_download(assessment: Assessment, plan: MachinePlan) -> tuple[Obstacle, ...]:
+    """Return what stands in the way of downloading `plan` ahead: room for that, and for the rest.
+
+    The preflight of the install counts the download as still to come. Where there is not room for
+    both, downloading ahead would be what keeps the plan from being installed.
+    """
+    return tuple(_space(assessment, plan, ahead=True))
+
+
 def _clock(assessment: Assessment, policy: Policy) -> list[Obstacle]:
     skew = assessment.clock_skew
     if skew is None or abs(skew) <= policy.max_clock_skew:
@@ -80,13 +89,13 @@ def _locks(assessment: Assessment) -> list[Obstacle]:
     return [Obstacle(kind=ObstacleKind.LOCKED, detail=str(h)) for h in assessment.lock_holders]
 
 
-def _space(assessment: Assessment, plan: MachinePlan) -> list[Obstacle]:
+def _space(assessment: Assessment, plan: MachinePlan, *, ahead: bool = False) -> list[Obstacle]:
     """Compare what the plan needs on each file system with what is free there."""
     if not plan.updates:
         return []
     found: list[Obstacle] = []
     needs: dict[str, int] = {}
-    for path, size in _needs(plan.updates).items():
+    for path, size in _needs(plan.updates, ahead=ahead).items():
         holder = assessment.filesystem(path)
         if holder is not None:
             needs[holder.mount] = needs.get(holder.mount, SPARE_BYTES) + size
@@ -97,13 +106,14 @@ def _space(assessment: Assessment, plan: MachinePlan) -> list[Obstacle]:
     return found
 
 
-def _needs(updates: tuple[PlannedUpdate, ...]) -> dict[str, int]:
+def _needs(updates: tuple[PlannedUpdate, ...], *, ahead: bool) -> dict[str, int]:
     """Bytes needed per path. Downloads are kept twice: the new version, and the way back."""
     download = sum(update.download_bytes or 0 for update in updates)
     unpacked = sum(update.installed_bytes or 0 for update in updates)
-    needs = {"/var/cache/apt/archives": download, "/var/lib": download, "/usr": unpacked}
+    first = download if ahead else 0
+    needs = {"/var/cache/apt/archives": first + download, "/var/lib": download, "/usr": unpacked}
     # No machine has both kinds of paths: those of the other kind lie on no file system.
-    needs[WINDOWS_DRIVE] = max(WINDOWS_BYTES, download * 5 // 2)
+    needs[WINDOWS_DRIVE] = first + max(WINDOWS_BYTES, download * 5 // 2)
     kernels = sum(update.name.startswith(KERNEL_PREFIXES) for update in updates)
     if kernels:
         needs["/boot"] = BOOT_BYTES_PER_KERNEL

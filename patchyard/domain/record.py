@@ -47,6 +47,24 @@ class Result(Value):
     reboot: RebootOutcome | None = None
     detail: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """True where the act could not be carried out, or its transaction has not done it all."""
+        return self.fault is not None or (
+            self.transaction is not None and self.transaction.exit_status != 0
+        )
+
+    @property
+    def told(self) -> str:
+        """What came of the act, in words."""
+        if self.fault is not None:
+            return self.fault.detail
+        if self.transaction is not None and self.transaction.exit_status != 0:
+            return self.transaction.detail or str(self.transaction.problem)
+        if self.healthy is not None:
+            return "healthy" if self.healthy else "not healthy"
+        return self.detail or "done"
+
 
 class Step(Value):
     """One recorded act. It is recorded before it is done; `finished_at` is None until then."""

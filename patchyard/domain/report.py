@@ -41,13 +41,17 @@ class UpdateReport(Value):
 
 
 class StepReport(Value):
-    """One recorded act, with the times at which it began and ended (None: not ended)."""
+    """One recorded act, with the times at which it began and ended (None: not ended).
+
+    What was done ahead of the machine's run, such as a download, is none of its own time.
+    """
 
     key: str
     title: str
     started_at: datetime
     finished_at: datetime | None = None
     result: str = ""
+    ahead: bool = False
 
     @property
     def took(self) -> timedelta | None:

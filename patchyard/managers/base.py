@@ -23,7 +23,8 @@ class PackageManager:
     """Data and pure functions of one package manager.
 
     `parse_assessment(transcript, machine, taken_at)` reads the verb `assess`, `parse_transaction`
-    the verbs `install`, `repair` and `undo`, `parse_restore_point` the verb `restore_point`.
+    the verbs `install`, `repair`, `undo` and `download`, `parse_restore_point` the verb
+    `restore_point`. What was downloaded is told in the transaction's detail.
     `taken_at` is the controller's clock when the answer came.
     """
 

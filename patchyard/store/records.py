@@ -77,6 +77,11 @@ class StepRecord:
         """True until the act is recorded as ended."""
         return self.finished_at is None
 
+    @property
+    def ahead(self) -> bool:
+        """True for a download ahead of the machine's run: work itself has not begun by it."""
+        return self.action.get("kind") == "download"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

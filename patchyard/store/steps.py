@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from patchyard.domain.downloading import DOWNLOAD
 from patchyard.errors import Refused
 from patchyard.store.errors import NotRecorded, StepStillOpen
 from patchyard.store.models import StepRow
@@ -92,6 +93,15 @@ class Steps(Part):
         query = _STEPS.where(StepRow.run_id == run_id).order_by(StepRow.machine, StepRow.seq)
         steps = as_records(StepRecord, self._database.rows(query))
         return {machine: tuple(of) for machine, of in groupby(steps, lambda step: step.machine)}
+
+    def downloaded(self, run_id: str) -> frozenset[str]:
+        """Return the machines of a run whose download ahead has ended, well or not."""
+        query = select(StepRow.machine).where(
+            StepRow.run_id == run_id,
+            StepRow.key == DOWNLOAD,
+            StepRow.finished_at.is_not(None),
+        )
+        return frozenset(str(machine) for (machine,) in self._database.rows(query))
 
 
 def end_step(

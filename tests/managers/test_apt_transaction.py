@@ -39,6 +39,8 @@ def said(name: str, text: str, status: int = 100) -> Transaction:
         ("undo--debian-12-offline", InstallProblem.NONE, ()),
         ("undo--debian-12-direct", InstallProblem.NONE, ()),
         ("undo--debian-12-needed", InstallProblem.UNMET_DEPENDENCIES, ()),
+        ("download--debian-12-no-room", InstallProblem.DISK_FULL, ()),
+        ("download--debian-12-fetch-failed", InstallProblem.FETCH_FAILED, ("yard-two",)),
     ],
 )
 def test_each_way_to_fail_is_told_apart_with_whom_to_blame(
@@ -148,3 +150,60 @@ def test_a_full_disk_is_named_as_the_reason() -> None:
     sections["repository"] = Section("repository", "", "write (28: No space left on device)", 100)
 
     assert "no space" in parse_restore_point(Transcript(sections)).kept[0].problem
+
+
+URI = "'http://127.0.0.1:8080/./a_2.0_all.deb' a_2.0_all.deb {size} SHA256:0\n"
+LIST = "The following packages will be upgraded:\n   a (1.0 => 2.0)\n   b (1.0 => 2.0)\n"
+
+
+def downloaded(before: str, after: str, *, status: int = 0, said: str = "") -> Transaction:
+    sections = {
+        "outlook": Section("outlook", before, "", 0),
+        "beyond": Section("beyond", "", "", 0),
+        "room": Section("room", "1 1", "", 0),
+        "download": Section("download", said, "", status),
+        "there": Section("there", after, "", 0),
+    }
+    return parse_transaction(Transcript(sections))
+
+
+def test_what_was_downloaded_is_counted_with_what_had_to_be_fetched() -> None:
+    both = LIST + URI.format(size=40_000_000) + URI.format(size=8_000_000)
+    assert downloaded(both, LIST).detail == "2 updates, 48 MB"
+    one = LIST + URI.format(size=8_000_000)
+    assert downloaded(one, LIST).detail == "2 updates, 8 MB; 1 of them there before"
+    assert downloaded(LIST, LIST).detail == "2 updates, all there before"
+
+
+def test_what_lies_in_a_folder_of_the_machine_needs_no_fetching() -> None:
+    local = LIST + "'file:/srv/repo/./a_2.0_all.deb' a_2.0_all.deb 756 MD5Sum:0\n"
+    assert downloaded(local, local).detail == "2 updates, all there before"
+
+
+def test_archives_that_are_not_there_after_all_are_no_success() -> None:
+    both = LIST + URI.format(size=4) + URI.format(size=5)
+    found = downloaded(both, LIST + URI.format(size=5))
+    assert (found.exit_status, found.problem) == (1, InstallProblem.FETCH_FAILED)
+    assert found.detail == "1 archive of 2 not there after the download"
+
+
+def test_a_download_that_failed_is_an_ordinary_failure() -> None:
+    both = LIST + URI.format(size=4)
+    said = "E: Failed to fetch http://127.0.0.1:8080/./a_2.0_all.deb  Connection refused\n"
+    found = downloaded(both, both, status=100, said=said)
+    assert (found.problem, found.culprits) == (InstallProblem.FETCH_FAILED, ("a",))
+
+
+def test_where_all_is_installed_there_is_nothing_to_download() -> None:
+    nothing = "0 upgraded, 0 newly installed, 0 to remove and 3 not upgraded.\n"
+    sections = {name: Section(name, nothing, "", 0) for name in ("outlook", "there")}
+    found = parse_transaction(Transcript({**sections, "beyond": Section("beyond", "", "", 0)}))
+    assert (found.exit_status, found.detail) == (0, "nothing to download")
+
+
+def test_a_download_without_room_says_how_much_there_is() -> None:
+    found = parse_transaction(Transcript({"room": Section("room", "52428800 102400", "", 94)}))
+    assert (found.exit_status, found.problem) == (94, InstallProblem.DISK_FULL)
+    assert found.detail == "/var/cache/apt/archives has 100 MiB free, the download needs 150"
+    with pytest.raises(ScriptFailed, match="room"):
+        parse_transaction(Transcript({"room": Section("room", "5 ", "df: no such file", 1)}))

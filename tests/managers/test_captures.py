@@ -14,7 +14,7 @@ from tests.managers.captures import (
     verb_of,
 )
 
-VERBS = {"assess", "install", "repair", "restore_point", "undo"}
+VERBS = {"assess", "download", "install", "repair", "restore_point", "undo"}
 
 
 @pytest.mark.parametrize("capture", captures(), ids=lambda path: path.stem)

@@ -28,6 +28,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "assess": {"refresh": True, "lock_seconds": 30, "refresh_seconds": 240},
     "restore_point": {"folder": "/var/lib/patchyard/restore/r 1", "packages": [PACKAGE, ODD]},
     "install": {"updates": [PACKAGE, ODD], "conffiles": "keep", "lock_seconds": 30},
+    "download": {"updates": [PACKAGE, ODD], "lock_seconds": 30, "spare_bytes": 100 * 2**20},
     "repair": {},
     "undo": {
         "folder": "/var/lib/patchyard/restore/r 1",
@@ -54,6 +55,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("apt/undo.sh.j2", {**PARAMETERS["undo"], "remove": [], "install": []}),
     ("apt/restore_point.sh.j2", {"folder": "/x", "packages": []}),
 ]
+
+
+VERBS = [["assess"], ["restore_point"], ["install", "repair", "undo", "download"]]
+"""The verbs that one parser reads."""
 
 
 def scripts() -> list[tuple[str, dict[str, Any]]]:
@@ -130,7 +135,7 @@ class Asked(Mapping[str, Section]):
 
 
 @pytest.mark.parametrize("manager", managers())
-@pytest.mark.parametrize("verbs", [["assess"], ["restore_point"], ["install", "repair", "undo"]])
+@pytest.mark.parametrize("verbs", VERBS)
 def test_every_section_a_parser_asks_for_is_printed_by_its_template(
     manager: str, verbs: list[str]
 ) -> None:

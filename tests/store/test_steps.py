@@ -128,3 +128,25 @@ def test_of_many_who_begin_one_step_at_once_all_get_the_same(url: str, run: RunR
             one.finish_step(run.id, "m1", step[0], {}, NOW)
 
         assert [step.key for step in two.steps(run.id, "m1")] == ["a", "b", "c"]
+
+
+def test_machines_whose_download_has_ended_are_told_and_no_others(
+    store: Store, run: RunRecord
+) -> None:
+    download = {"kind": "download", "key": "download", "packages": []}
+    for machine in ("well", "badly", "open", "installing"):
+        key, action = ("install", INSTALL) if machine == "installing" else ("download", download)
+        store.begin_step(run.id, machine, key, action, NOW)
+    assert store.downloaded(run.id) == frozenset()
+    store.finish_step(run.id, "well", 1, {"detail": "12 updates, 48 MB"}, LATER)
+    store.finish_step(run.id, "badly", 1, {"fault": {"code": "unreachable", "detail": ""}}, LATER)
+    store.finish_step(run.id, "installing", 1, {}, LATER)
+    store.begin_step(run.id, "well", "preflight-0", {"kind": "look"}, LATER)
+
+    assert store.downloaded(run.id) == {"well", "badly"}
+    assert store.downloaded("patch-0") == frozenset()
+
+
+def test_a_download_is_told_from_the_run_s_own_work(store: Store, run: RunRecord) -> None:
+    assert store.begin_step(run.id, "m1", "download", {"kind": "download"}, NOW).ahead
+    assert not store.begin_step(run.id, "m2", "install", INSTALL, NOW).ahead

@@ -1,4 +1,4 @@
-"""Transactions: what apt says of an install, a repair or an undo, told apart by its words.
+"""Transactions: what apt says of an install, a repair, an undo or a download, by its words.
 
 apt-get ends with 100 for nearly everything, so the text decides what went wrong.
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterable
 
 from patchyard.domain.transaction import InstallProblem, Transaction
 from patchyard.errors import MalformedOutput, ScriptFailed
+from patchyard.managers.apt.fetching import fetched, no_room
 from patchyard.managers.apt.outlook import parse_outlook
 from patchyard.managers.apt.wording import shortened
 from patchyard.transcript import Section, Transcript
 
-_ACTS = ("install", "repair", "undo", "direct")
-"""The sections that change the machine, one of which ends a transaction."""
+_ACTS = ("install", "repair", "undo", "direct", "download")
+"""The sections that act, one of which ends a transaction."""
 
 _SIGNS: tuple[tuple[InstallProblem, re.Pattern[str]], ...] = (
     (
@@ -76,7 +77,7 @@ GUARD_STATUS = 93
 
 
 def parse_transaction(transcript: Transcript) -> Transaction:
-    """Read the answers of the scripts `install`, `repair` and `undo`.
+    """Read the answers of the scripts `install`, `repair`, `undo` and `download`.
 
     Raises:
         ScriptFailed: a tool failed and said nothing.
@@ -84,10 +85,12 @@ def parse_transaction(transcript: Transcript) -> Transaction:
     """
     section = _deciding(transcript)
     if section.status == 0:
-        return Transaction(exit_status=0)
+        return fetched(transcript) if transcript.get("there") else Transaction(exit_status=0)
     text = f"{section.stdout}\n{section.stderr}".strip()
     if not text:
         section.require()
+    if section.name == "room":
+        return no_room(section)
     if section.name == "beyond":
         return _refused(section)
     if section.name == "repair":
@@ -101,10 +104,13 @@ def _deciding(transcript: Transcript) -> Section:
         section = transcript.get(name)
         if section is not None:
             return section
-    for name in ("beyond", "outlook"):
+    for name in ("room", "beyond", "outlook"):
         section = transcript.get(name)
         if section is not None and section.status != 0:
             return section
+    nothing = transcript.get("there")
+    if nothing is not None:
+        return nothing
     seen = ", ".join(transcript.sections) or "nothing"
     raise MalformedOutput(f"the transaction has no end in the output (seen: {seen})")
 

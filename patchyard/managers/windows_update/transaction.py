@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from patchyard.domain.downloading import NOTHING, told_of
 from patchyard.domain.transaction import InstallProblem as Problem
 from patchyard.domain.transaction import Transaction
 from patchyard.errors import MalformedOutput
@@ -33,7 +34,7 @@ class _Failure:
 
 
 def parse_transaction(transcript: Transcript) -> Transaction:
-    """Read the answers of the scripts `install`, `repair` and `undo`.
+    """Read the answers of the scripts `install`, `repair`, `undo` and `download`.
 
     Raises:
         ScriptFailed: an act failed and said nothing.
@@ -41,8 +42,11 @@ def parse_transaction(transcript: Transcript) -> Transaction:
     """
     for name, judged in _ACTS.items():
         section = transcript.get(name)
+        if section is not None and section.status != 0:
+            return _refused(section)
         if section is not None:
-            return _refused(section) if section.status != 0 else _told(judged(facts_of(section)))
+            facts = facts_of(section)
+            return _told(judged(facts), good=_there(facts) if name == "download" else "")
     seen = ", ".join(transcript.sections) or "nothing"
     raise MalformedOutput(f"the transaction has no end in the output (seen: {seen})")
 
@@ -60,14 +64,15 @@ def _refused(section: Section) -> Transaction:
     )
 
 
-def _told(failures: Iterable[_Failure]) -> Transaction:
+def _told(failures: Iterable[_Failure], *, good: str = "") -> Transaction:
     """Make one transaction of all that failed; the first kind of failure names it."""
     found = list(failures)
     if not found:
-        return Transaction(exit_status=0)
+        return Transaction(exit_status=0, detail=good)
     # A cancel is no failure of an update, but decides that nothing further is begun.
     cancelled = any(failure.problem == Problem.CANCELLED for failure in found)
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    more += f"; there: {good}" if good not in {"", NOTHING} else ""
     told = "; ".join(f"{f.name}: {f.text}" if f.name else f.text for f in found[:SHOWN])
     return Transaction(
         exit_status=1,
@@ -82,13 +87,39 @@ def _rows(facts: Facts, name: str) -> list[Facts]:
 
 
 def _installed(facts: Facts) -> Iterator[_Failure]:
+    return _of_updates(facts, _not_installed)
+
+
+def _downloaded(facts: Facts) -> Iterator[_Failure]:
+    return _of_updates(facts, _not_there)
+
+
+def _of_updates(facts: Facts, lacking: Callable[[Facts], str]) -> Iterator[_Failure]:
+    """Tell what failed. `lacking` says what is missing of one that nothing went wrong with."""
     if facts.get("busy"):
         yield _Failure("", Problem.LOCKED, "another installation is at work, and did not end")
         return
     rows = _rows(facts, "updates")
     # What was only put off is told after what failed: the failure is the reason.
-    found = [failure for row in rows for failure in _of_update(row)]
+    found = [failure for row in rows for failure in _of_update(row, lacking)]
     yield from sorted(found, key=lambda failure: failure.text in _PUT_OFF.values())
+
+
+def _not_installed(row: Facts) -> str:
+    told = isinstance(row.get("install"), dict)
+    return "" if told else "nothing is told of its installation"
+
+
+def _not_there(row: Facts) -> str:
+    return "" if row.get("there") is True else "not there after the download"
+
+
+def _there(facts: Facts) -> str:
+    """Tell the updates that are downloaded. An update's size is the most it may have to fetch."""
+    rows = [row for row in _rows(facts, "updates") if row.get("there") is True]
+    new = [row for row in rows if row.get("before") is not True]
+    size = sum(number(row.get("bytes")) or 0 for row in new)
+    return told_of(len(rows), size, len(rows) - len(new), most="at most ")
 
 
 _PUT_OFF: Mapping[str, str] = {
@@ -104,7 +135,7 @@ _SKIPPED: Mapping[str, Problem] = {
 }
 
 
-def _of_update(row: Facts) -> Iterator[_Failure]:
+def _of_update(row: Facts, lacking: Callable[[Facts], str]) -> Iterator[_Failure]:
     name, state = word(row.get("name")), word(row.get("state"))
     if state == "installed":
         return
@@ -115,10 +146,10 @@ def _of_update(row: Facts) -> Iterator[_Failure]:
         told = f"revision {row.get('offered')} is offered, {row.get('revision')} was planned"
         yield _Failure(name, Problem.NOT_AVAILABLE, told)
         return
-    yield from _of_steps(row, name)
+    yield from _of_steps(row, name, lacking)
 
 
-def _of_steps(row: Facts, name: str) -> Iterator[_Failure]:
+def _of_steps(row: Facts, name: str, lacking: Callable[[Facts], str]) -> Iterator[_Failure]:
     for step, fallback in (("download", Problem.FETCH_FAILED), ("install", Problem.OTHER)):
         result = row.get(step)
         if isinstance(result, dict):
@@ -135,8 +166,8 @@ def _of_steps(row: Facts, name: str) -> Iterator[_Failure]:
     elif skipped:
         problem = _SKIPPED.get(skipped, Problem.OTHER)
         yield _Failure(name, problem, _PUT_OFF.get(skipped, skipped))
-    elif not isinstance(row.get("install"), dict):
-        yield _Failure(name, Problem.OTHER, "nothing is told of its installation")
+    elif told := lacking(row):
+        yield _Failure(name, Problem.OTHER, told)
 
 
 def _code(result: Facts) -> Code | None:
@@ -176,5 +207,6 @@ _ACTS: Mapping[str, Callable[[Facts], Iterator[_Failure]]] = {
     "install": _installed,
     "repair": _repaired,
     "undo": _undone,
+    "download": _downloaded,
 }
-"""The sections that change the machine, one of which ends a transaction."""
+"""The sections that act, one of which ends a transaction."""

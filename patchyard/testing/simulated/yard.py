@@ -166,6 +166,11 @@ class SimulatedYard:
         noted = self.root(name) / ".simulated/transactions"
         return tuple(noted.read_text().splitlines()) if noted.exists() else ()
 
+    def fetched(self, name: str) -> tuple[str, ...]:
+        """Return the archives that were ever downloaded ahead to a machine, oldest first."""
+        noted = self.root(name) / ".simulated/fetched"
+        return tuple(noted.read_text().splitlines()) if noted.exists() else ()
+
     def refused(self) -> tuple[str, ...]:
         """Return the calls that stand-in tools were not told how to answer, with the machine."""
         found = []

@@ -50,6 +50,11 @@ def told(name: str) -> Transaction:
         ("repair--server-2022-no-source", InstallProblem.BROKEN_DATABASE, ()),
         ("undo--server-2022", InstallProblem.NONE, ()),
         ("undo--server-2022-pending", InstallProblem.LOCKED, ()),
+        (
+            "download--server-2022-failed",
+            InstallProblem.FETCH_FAILED,
+            ("KB5120242", "KB5120711"),
+        ),
         ("undo--server-2022-permanent", InstallProblem.OTHER, ("KB5120242", "KB890830")),
     ],
 )
@@ -106,6 +111,51 @@ def test_what_was_not_begun_is_never_a_success(skipped: str) -> None:
 
 def test_silence_about_an_update_is_no_success() -> None:
     assert installed(install=None).exit_status == 1
+
+
+def downloaded(*rows: dict[str, Any], busy: bool = False) -> Transaction:
+    plain = {
+        "name": "KB1", "state": "offered", "download": {"code": 2, "hresult": 0}, "install": None,
+        "error": None, "skipped": "", "bytes": 48_000_000, "before": False, "there": True,
+    }  # fmt: skip
+    whole = [{**plain, **row} for row in rows]
+    return parse_transaction(transcript({"download": {"busy": busy, "updates": whole}}))
+
+
+def test_what_was_downloaded_is_counted_with_the_most_that_it_may_have_taken() -> None:
+    assert downloaded({}, {"name": "KB2"}).detail == "2 updates, at most 96 MB"
+    assert downloaded({}, {"before": True}).detail == (
+        "2 updates, at most 48 MB; 1 of them there before"
+    )
+    assert downloaded({"before": True}).detail == "1 update, all there before"
+    assert downloaded({"state": "installed", "there": None}).detail == "nothing to download"
+    assert downloaded({}).exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"download": {"code": 4, "hresult": 0x80240034 - 2**32}, "there": False}, "0x80240034"),
+        ({"state": "absent", "there": None}, "not offered any more"),
+        ({"state": "other", "offered": 2, "revision": "1", "there": None}, "revision 2 is offered"),
+        ({"there": False}, "not there after the download"),
+        ({"there": None}, "not there after the download"),
+        ({"there": None, "skipped": "cancelled"}, "cancelled"),
+        ({"there": None, "error": {"hresult": 0, "message": "no"}}, "no"),
+    ],
+)
+def test_one_that_was_not_downloaded_is_told_beside_those_that_were(
+    row: dict[str, Any], words: str
+) -> None:
+    found = downloaded({"name": "KB2", **row}, {})
+    assert (found.exit_status, found.culprits) == (1, ("KB2",))
+    assert words in found.detail
+    assert found.detail.endswith("; there: 1 update, at most 48 MB")
+
+
+def test_a_download_while_something_else_installs_is_locked_out() -> None:
+    found = downloaded(busy=True)
+    assert (found.problem, found.exit_status) == (InstallProblem.LOCKED, 1)
 
 
 def test_an_act_without_an_end_is_malformed_and_a_silent_failure_an_error() -> None:

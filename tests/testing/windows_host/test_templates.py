@@ -223,3 +223,43 @@ def test_services_are_restarted() -> None:
     host.services.get("Spooler").state = "Stopped"
     found = script(host, "windows/restart_services", units=["Spooler", "W3SVC"])
     assert found == {"Spooler": {"status": "Running"}, "W3SVC": {"status": "Running"}}
+
+
+def download(host: SimulatedComputer, name: str, *updates: Update) -> list[dict[str, Any]]:
+    found = job(host, name, "windows_update/download", updates=planned(*updates), lock_seconds=600)
+    rows: list[dict[str, Any]] = found["download"]["updates"]
+    return rows
+
+
+def test_what_is_downloaded_ahead_is_neither_installed_nor_downloaded_again() -> None:
+    host = computer()
+    host.catalogue.offer(catalogue.LCU_2022, catalogue.MSRT)
+    job(host, "a1", "windows_update/assess", refresh=True)
+    (first,) = download(host, "d1", catalogue.MSRT)
+    assert (first["before"], first["there"], first["eula"]) == (False, True, "accepted")
+    again, lcu = download(host, "d2", catalogue.MSRT, catalogue.LCU_2022)
+    assert (again["before"], again["there"]) == (True, True)
+    assert (lcu["before"], lcu["there"], lcu["bytes"]) == (False, True, catalogue.LCU_2022.size)
+    assert host.store.version == "20348.5386"
+    assert not host.reboot_required()
+    rows = install(host, "i1", catalogue.LCU_2022, catalogue.MSRT)
+    assert [row["install"]["code"] for row in rows] == [2, 2]
+    begun = host.updates.begun
+    downloads = {kb: count for (kind, kb), count in begun.items() if kind == "download"}
+    assert downloads == {catalogue.LCU_2022.kb: 1, catalogue.MSRT.kb: 1}
+
+
+def test_licence_terms_are_accepted_of_what_is_downloaded_alone() -> None:
+    host = computer()
+    host.catalogue.offer(catalogue.DEFENDER, catalogue.MSRT)
+    download(host, "d1", catalogue.DEFENDER)
+    assert not host.updates.offers[catalogue.MSRT.id].eula_accepted
+
+
+def test_one_that_cannot_be_downloaded_leaves_the_others() -> None:
+    host = computer()
+    host.catalogue.offer(catalogue.DEFENDER, catalogue.MSRT)
+    host.cause(Fault.DOWNLOAD_FAILS, update=catalogue.DEFENDER, hresult=0x80240034)
+    failed, good = download(host, "d1", catalogue.DEFENDER, catalogue.MSRT)
+    assert (failed["download"]["code"], failed["there"]) == (4, False)
+    assert good["there"] is True

@@ -381,12 +381,23 @@ function tell(    n, up, down, new, k, kb, bytes, left, i, extra) {
   print "After this operation, " int(kb) " kB of additional disk space will be used."
 }
 
-function uris(    out, n, i, a, v) {
+# What lies in the cache is not fetched again.
+function uris(    out, n, i, a, v, file) {
   n = sorted(want, out)
   for (i = 1; i <= n; i++) {
     v = want[out[i]]; split(archives[out[i] SUBSEP v], a, ",")
-    print "'http://archive.invalid/" folder[a[1]] "/pool/" out[i] "_" v ".deb' " out[i] "_" v "_" architecture[out[i]] ".deb " size[out[i] SUBSEP v]
+    file = v; gsub(/:/, "%3a", file)
+    file = out[i] "_" file "_" architecture[out[i]] ".deb"
+    if (cached(file)) continue
+    print "'http://archive.invalid/" folder[a[1]] "/pool/" out[i] "_" v ".deb' " file " " size[out[i] SUBSEP v]
   }
+}
+
+function cached(file,    line, got) {
+  file = cache "/" file
+  got = (getline line < file)
+  close(file)
+  return got > 0
 }
 
 function fail(text) { print text > "/dev/stderr"; failed = 100 }
