@@ -23,12 +23,20 @@ from patchyard.systems import system_for
 from patchyard.transports import open_transport
 from tests.real.driving import wait_until
 from tests.yard import box, faults
-from tests.yard.debs import Deb, Repository
+from tests.yard.debs import FOLDER, Deb, Repository
 from tests.yard.machine import Machine
 from tests.yard.mirror import Mirror, mirror_of
 from tests.yard.spec import MachineSpec
 from tests.yard.yard import Yard
 
+SIZES = {
+    "yard-one": 3_000_000,
+    "yard-two": 3_000_000,
+    "yard-other": 2000,
+    "yard-large": 8 * 2**20,
+    "yard-slow": 2000,
+    "yard-dead": 2000,
+}
 ARCHIVES = "/var/cache/apt/archives"
 STATE = (
     "dpkg-query -W -f '${Package} ${Architecture} ${Version} ${Status}\\n'; apt-mark showauto; "
@@ -55,26 +63,35 @@ def machine(yard: Yard) -> Machine:
     return yard["box-1"]
 
 
+@pytest.fixture(scope="module")
+def serving(yard: Yard) -> Iterator[Mirror]:
+    """Its mirror, which offers 2.0 of all packages; 1.0 of each is there, as if come for others."""
+    with mirror_of(yard["box-1"]) as mirror:
+        repository, machine = Repository(mirror.machine), mirror.machine
+        repository.offer(*(deb(name, version) for name in SIZES for version in ("1.0", "2.0")))
+        old = [f"/{FOLDER}/{deb(name, '1.0').file_name}" for name in SIZES]
+        machine.exec(["dpkg", "--force-unsafe-io", "-i", *old])
+        machine.exec(["apt-mark", "auto", *SIZES])
+        mirror.use()
+        yield mirror
+
+
 @pytest.fixture
-def mirror(machine: Machine) -> Iterator[Mirror]:
-    with mirror_of(machine) as made:
-        yield made
+def mirror(serving: Mirror) -> Mirror:
+    """The mirror, which nobody has asked for anything."""
+    serving.asked.clear()
+    return serving
 
 
-def offered(mirror: Mirror, *names: str, size: int = 2000) -> tuple[PackageVersion, ...]:
-    """Install version 1.0 of packages as came for others, and offer 2.0 over the mirror."""
-    repository = Repository(mirror.machine)
-    for name in names:
-        old = Deb(name, "1.0", conffiles={f"/etc/{name}.conf": "colour = red\n"})
-        new = Deb(
-            name, "2.0", files={f"/usr/share/{name}": "x" * size},
-            conffiles={f"/etc/{name}.conf": "colour = blue\n"},
-        )  # fmt: skip
-        repository.offer(old, new)
-        repository.install(old)
-    mirror.machine.exec(["apt-mark", "auto", *names])
-    mirror.use()
-    return tuple(PackageVersion(name=name, architecture="all", version="2.0") for name in names)
+def deb(name: str, version: str) -> Deb:
+    """A package with a configuration file that changes, and in 2.0 a file of its size."""
+    colour = "red" if version == "1.0" else "blue"
+    files = {} if version == "1.0" else {f"/usr/share/{name}": "x" * SIZES[name]}
+    return Deb(name, version, files, conffiles={f"/etc/{name}.conf": f"colour = {colour}\n"})
+
+
+def package(name: str, version: str = "2.0") -> PackageVersion:
+    return PackageVersion(name=name, architecture="all", version=version)
 
 
 @contextmanager
@@ -115,8 +132,7 @@ def archives(machine: Machine) -> list[str]:
 def test_exactly_the_plan_is_fetched_once_and_the_install_needs_no_mirror(
     yard: Yard, machine: Machine, mirror: Mirror
 ) -> None:
-    one, two, _other = offered(mirror, "yard-one", "yard-two", "yard-other", size=3_000_000)
-    there = PackageVersion(name="yard-other", architecture="all", version="1.0")
+    one, two, there = package("yard-one"), package("yard-two"), package("yard-other", "1.0")
     before = state(machine)
 
     first = download(yard, "r1", one, there)
@@ -139,32 +155,21 @@ def test_exactly_the_plan_is_fetched_once_and_the_install_needs_no_mirror(
 def test_where_all_is_installed_nothing_is_asked_for_and_marks_stay(
     yard: Yard, machine: Machine, mirror: Mirror
 ) -> None:
-    (package,) = offered(mirror, "yard-marked")
-    there = package.model_copy(update={"version": "1.0"})
     before = state(machine)
-    assert download(yard, "r3", there).detail == "nothing to download"
+    with faults.held_dpkg_lock(machine):
+        there = package("yard-other", "1.0")
+        assert download(yard, "r3", there).detail == "nothing to download"
     assert state(machine) == before
-    assert "yard-marked" in machine.exec(["apt-mark", "showauto"]).split()
-
-
-def test_a_dead_mirror_is_an_ordinary_failure(yard: Yard, machine: Machine, mirror: Mirror) -> None:
-    (package,) = offered(mirror, "yard-dead")
-    before = state(machine)
-    mirror.shutdown()
-    mirror.server_close()
-    found = download(yard, "r4", package)
-    assert (found.problem, found.culprits) == (InstallProblem.FETCH_FAILED, ("yard-dead",))
-    assert "127.0.0.1" in found.detail
-    assert state(machine) == before
+    assert mirror.asked == []
+    assert "yard-other" in machine.exec(["apt-mark", "showauto"]).split()
 
 
 def test_without_room_nothing_is_fetched_and_the_reserve_is_that_of_a_preflight(
     yard: Yard, machine: Machine, mirror: Mirror
 ) -> None:
-    (package,) = offered(mirror, "yard-large", size=8 * 2**20)
     faults.fill_var(machine, leave_kb=105 * 1024)
     try:
-        found = download(yard, "r6", package)
+        found = download(yard, "r6", package("yard-large"))
     finally:
         faults.free_var(machine)
     assert found.problem == InstallProblem.DISK_FULL
@@ -176,15 +181,24 @@ def test_without_room_nothing_is_fetched_and_the_reserve_is_that_of_a_preflight(
 def test_an_install_waits_for_a_download_that_is_still_at_work(
     yard: Yard, machine: Machine, mirror: Mirror
 ) -> None:
-    (package,) = offered(mirror, "yard-slow-mirror")
     mirror.open.clear()
     with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(download, yard, "r7", package)
+        ahead = pool.submit(download, yard, "r7", package("yard-slow"))
         wait_until("the download", lambda: mirror.asked != [], 30)
-        assert machine.packages()["yard-slow-mirror:all"] == "1.0"
+        assert machine.packages()["yard-slow:all"] == "1.0"
         Timer(1, mirror.open.set).start()
-        done = install(yard, "r7", package)
+        done = install(yard, "r7", package("yard-slow"))
         assert done.problem == InstallProblem.NONE, done.detail
         assert ahead.result().detail.startswith("1 update, ")
-    assert mirror.asked == ["yard-slow-mirror_2.0_all.deb"]
-    assert machine.packages()["yard-slow-mirror:all"] == "2.0"
+    assert mirror.asked == ["yard-slow_2.0_all.deb"]
+    assert machine.packages()["yard-slow:all"] == "2.0"
+
+
+def test_a_dead_mirror_is_an_ordinary_failure(yard: Yard, machine: Machine, mirror: Mirror) -> None:
+    before = state(machine)
+    mirror.shutdown()
+    mirror.server_close()
+    found = download(yard, "r4", package("yard-dead"))
+    assert (found.problem, found.culprits) == (InstallProblem.FETCH_FAILED, ("yard-dead",))
+    assert "127.0.0.1" in found.detail
+    assert state(machine) == before

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from patchyard import operations
+from patchyard.batches import Batch
 from patchyard.domain.actions import Download
 from patchyard.domain.downloading import DOWNLOAD, download_of
 from patchyard.domain.inventory import Inventory
@@ -167,6 +168,19 @@ def test_a_disk_that_has_become_full_since_is_told_before_anything_is_fetched(
     assert workplace.yard.fetched(name) == ()
 
 
+def test_a_task_run_fetches_for_the_machines_of_its_batch(workplace: Workplace, run: Run) -> None:
+    from tasks.patch import download_batch  # noqa: PLC0415 - Prefect takes long to import
+
+    plan(run, "sim-0003", empty=True)
+    batch = Batch(["sim-0003"], threads=1)
+    run.batches[batch.label] = batch
+    batch.hand_over("sim-0003")
+    download_batch.fn(run.id, batch.label)
+    assert run.store.downloaded(run.id) == {"sim-0003"}
+    assert (download_batch.name, download_batch.task_run_name) == ("download", "download {label}")
+    assert workplace.yard.refused() == ()
+
+
 def test_a_cancelled_run_begins_no_download(workplace: Workplace, run: Run) -> None:
     plan(run, "sim-0002")
     run.stop.set()
@@ -270,12 +284,13 @@ def test_two_threads_of_a_run_do_not_meet_on_a_machine(
     name = "sim-0004"
     plan(run, name)
     workplace.yard.cause(name, Fault.SLOW_INSTALL, "1")
-    begun = threading.Event()
+    begun, leased = threading.Event(), list[bool]()
     say = run.say
 
     def hear(machine: str, step: str, text: str) -> None:
         say(machine, step, text)
         if text == "started":
+            leased.append(name in run.at_work)
             begun.set()
 
     monkeypatch.setattr(run, "say", hear)
@@ -289,6 +304,7 @@ def test_two_threads_of_a_run_do_not_meet_on_a_machine(
     assert first.key == DOWNLOAD
     assert first.finished_at is not None
     assert all(step.started_at >= first.finished_at for step in rest)
+    assert all(leased)
     (record,) = run.store.machines(run.id)
     assert record.status.good, record.reason
     assert run.at_work == {}
