@@ -13,7 +13,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.openings import GONE, TAKEN, enter
 from patchyard.providers import load_inventory
-from patchyard.runs import Run
+from patchyard.runs import Run, begin
 from patchyard.store import RunRecord, Store, WindowClaim, open_store
 
 START = datetime(2026, 3, 14, 22, tzinfo=UTC)
@@ -105,3 +105,17 @@ def test_a_dry_run_of_a_part_had_no_window(scene: Scene) -> None:
     closed = enter(run)
     assert closed is not None
     assert closed.word == GONE
+
+
+def test_what_windows_machines_get_decides_whether_it_is_the_same_run(scene: Scene) -> None:
+    def begun(windows: Any, resume: str = "auto") -> str:
+        given = {"dry_run": False, "windows": windows}
+        at = str(scene.folder)
+        with begin(
+            "patch", inventory=at, scope="all", parameters=given, flow_run_id="", resume=resume
+        ) as run:
+            return run.id
+
+    first = begun({"classifications": ["Tools"]}, "never")
+    assert begun(None) != first
+    assert begun({"classifications": ["Tools"]}) == first
