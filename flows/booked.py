@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from patchyard.booking import Booking, fingerprint
 from patchyard.domain.dispatching import Booked, Died, ticket
 from patchyard.errors import ConfigurationError
-from patchyard.maintenance_parameters import key_and_parts
+from patchyard.maintenance_parameters import bare_key
 from patchyard.openings import GONE
 from patchyard.parameters import PatchParameters, WindowParameters
 from patchyard.store import Store
@@ -114,14 +114,13 @@ class Desk:
 
     def _claimed(self, wanted: set[str]) -> dict[str, Booked]:
         """Return the windows that a run has claimed: whatever Prefect has forgotten of them."""
-        keys = {key: key_and_parts(key) for key in wanted}
-        claims = self._store.window_claims(self._inventory, {bare for bare, _ in keys.values()})
-        taken = {(claim.key, claim.part): claim for claim in claims}
+        keys = {key: bare_key(key) for key in wanted}
+        claims = self._store.window_claims(self._inventory, set(keys.values()))
+        taken = {claim.key: claim for claim in claims}
         found: dict[str, Booked] = {}
-        for key, (bare, parts) in keys.items():
-            for part in parts:
-                if claim := taken.get((bare, part)):
-                    found[key] = Booked(key, claim.opens_at, claim.closes_at, begun=True)
+        for key, bare in keys.items():
+            if claim := taken.get(bare):
+                found[key] = Booked(key, claim.opens_at, claim.closes_at, begun=True)
         runs = (self._store.run(run_id) for run_id in {claim.run_id for claim in taken.values()})
         self.folders |= {str(run.parameters.get("folder", "")) for run in runs if run} - {""}
         return found

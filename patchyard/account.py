@@ -7,7 +7,7 @@ from typing import Any
 
 from patchyard.approving import answers_of, emergency_of, narrowed_away
 from patchyard.domain.account import account
-from patchyard.domain.inventory import Machine
+from patchyard.domain.inventory import Machine, OsFamily
 from patchyard.domain.outcome import Status, together
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.plan import MachinePlan, Plan
@@ -18,7 +18,7 @@ from patchyard.domain.verdict import verdict
 from patchyard.domain.watch import Finding
 from patchyard.execution import recorded
 from patchyard.fleet import BEFORE, machine_run
-from patchyard.maintenance_parameters import key_and_parts
+from patchyard.maintenance_parameters import bare_key
 from patchyard.openings import Closed
 from patchyard.powering import power_findings
 from patchyard.runs import Run
@@ -136,7 +136,7 @@ def _hooks(run: Run) -> tuple[HookReport, ...]:
 
 def _notices(run: Run) -> tuple[NoticeReport, ...]:
     """Return who was told of the run, and before it of its window. A dry run is told to nobody."""
-    window = key_and_parts(run.window.key)[0] if run.window else ""
+    window = bare_key(run.window.key) if run.window else ""
     dry_run = bool(run.record.parameters.get("dry_run"))
     found = () if dry_run else run.store.notices(run.inventory.name, window, run.id)
     return tuple(
@@ -175,7 +175,7 @@ def _machine(
     dry_run: bool,
     narrowed_by: str = "",
 ) -> MachineReport:
-    machine = run.inventory.machine(record.machine) or Machine(name=record.machine, address="")
+    machine = _machine_of(run, record.machine)
     if plan is None:
         bare = MachinePlan(machine=machine.name)
         work = MachineRun(run.id, bare, machine.policy, RebootSetting.IF_REQUIRED)
@@ -187,9 +187,14 @@ def _machine(
         status=record.status,
         reason=_reason(record, dry_run=dry_run, narrowed_by=narrowed_by),
         wave=record.wave,
-        classifications=classes_of(run),
+        classifications=classes_of(run, machine),
         planned_from=seen,
     )
+
+
+def _machine_of(run: Run, name: str) -> Machine:
+    """Return a machine; one that the inventory has no more has only its name."""
+    return run.inventory.machine(name) or Machine(name=name, address="")
 
 
 def _reason(record: MachineRecord, *, dry_run: bool, narrowed_by: str) -> str:
@@ -200,9 +205,11 @@ def _reason(record: MachineRecord, *, dry_run: bool, narrowed_by: str) -> str:
     return "planned" if dry_run else "not reached"
 
 
-def classes_of(run: Run) -> frozenset[Classification]:
-    """Return the classes that compliance is judged by in this run."""
-    asked = run.record.parameters.get("classifications")
+def classes_of(run: Run, machine: Machine) -> frozenset[Classification]:
+    """Return the classes that a machine's compliance is judged by in this run."""
+    given = run.record.parameters
+    windows = given.get("windows") if machine.os_family == OsFamily.WINDOWS else None
+    asked = (windows or given).get("classifications")
     return frozenset(Classification(name) for name in asked) if asked else SECURITY
 
 
@@ -226,7 +233,7 @@ def assessment_rows(run: Run) -> list[dict[str, Any]]:
 
 
 def _assessment_row(run: Run, record: MachineRecord, seen: Assessment | None) -> dict[str, Any]:
-    judged = compliance(seen, classes_of(run))
+    judged = compliance(seen, classes_of(run, _machine_of(run, record.machine)))
     row: dict[str, Any] = {"machine": record.machine, "compliance": judged}
     if seen is None:
         return {**row, "os": "", "security": "", "other": "", "reboot": "", "note": record.reason}

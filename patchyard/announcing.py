@@ -12,7 +12,7 @@ from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.noticing import ANNOUNCED, MISSED, ahead, due, left, when
 from patchyard.domain.preview import Case, Lane
-from patchyard.maintenance_parameters import key_and_parts
+from patchyard.maintenance_parameters import bare_key
 from patchyard.notifiers import Notifier
 from patchyard.providers import load_inventory, load_maintenance
 from patchyard.store import NoticeRecord, Store
@@ -95,7 +95,7 @@ def _missed(
     The dispatcher has emitted the event of it already; and no machine was to be disturbed.
     """
     known = {each.name: each for each in case.maintenance.configurations}
-    for key in dict.fromkeys(key_and_parts(each)[0] for each in missed):
+    for key in dict.fromkeys(bare_key(each) for each in missed):
         configuration = known.get(key.partition("@")[0])
         for notice in configuration.notices if configuration else ():
             if "failure" in notice.at and notice.to in {"email", "webhook"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from patchyard.domain.inventory import Inventory
@@ -19,7 +19,7 @@ from patchyard.providers import load_inventory, load_maintenance
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """One window, under the key of its run, and what that run is started with."""
+    """One window, and what its run is started with."""
 
     window: Window
     parameters: PatchParameters
@@ -91,6 +91,5 @@ def _all(case: Case, folder: str, ahead: timedelta, *, dry_run: bool) -> Iterato
         if not lane.machines or lane.configuration.kind != ScopeKind.GUEST:
             continue
         for window in case.within(lane, ahead):
-            for parameters in patch_parameters(folder, lane, dry_run=dry_run, window=window):
-                key = parameters.window.key if parameters.window else window.key
-                yield Booking(replace(window, key=key), parameters)
+            given = patch_parameters(folder, lane, dry_run=dry_run, window=window)
+            yield Booking(window, given)

@@ -168,4 +168,4 @@ def _taken(case: Case) -> Taken:
     near = {window.key for lane in case.lanes for window in case.within(lane, timedelta(days=2))}
     with open_store(settings().database_url) as store:
         claims = store.window_claims(case.inventory.name, near)
-    return {(claim.key, claim.part): claim.run_id for claim in claims}
+    return {claim.key: claim.run_id for claim in claims}

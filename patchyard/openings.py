@@ -19,7 +19,7 @@ from patchyard.domain.path import RebootSetting
 from patchyard.domain.rings import NOT_READY
 from patchyard.domain.room import WindowRoom
 from patchyard.errors import ConfigurationError
-from patchyard.maintenance_parameters import key_and_parts
+from patchyard.maintenance_parameters import bare_key
 from patchyard.parameters import WindowParameters
 from patchyard.promoting import judge_ring
 from patchyard.providers import load_maintenance
@@ -64,7 +64,7 @@ def enter(run: Run) -> Closed | None:
     has_it = run.resumed and _has_claimed(run, window)
     closed = None if has_it else _at_the_wrong_time(run, window) or _not_open(run, window)
     closed = closed or _not_proven(run, window)
-    if closed is None and not run.record.parameters.get("dry_run"):
+    if closed is None and not has_it and not run.record.parameters.get("dry_run"):
         closed = _claim(run, window)
     if closed is None:
         _take_rules(run, window)
@@ -113,16 +113,23 @@ def _at_the_wrong_time(run: Run, window: WindowParameters) -> Closed | None:
 
 
 def _has_claimed(run: Run, window: WindowParameters) -> bool:
-    key, _ = key_and_parts(window.key)
-    claims = run.store.window_claims(run.inventory.name, [key])
-    return run.id in {claim.run_id for claim in claims}
+    claims = run.store.window_claims(run.inventory.name, [bare_key(window.key)])
+    return run.id in {claim.run_id for claim in claims} or _has_a_part(run, window)
+
+
+def _has_a_part(run: Run, window: WindowParameters) -> bool:
+    """Say whether an earlier version let the run into a part of its window, `KEY#windows`.
+
+    The window's claim may be that of the run of the other part. A plan is frozen only by who is in.
+    """
+    part = window.key != bare_key(window.key) and not run.record.parameters.get("dry_run")
+    return part and run.store.find_plan(run.id) is not None
 
 
 def _claim(run: Run, window: WindowParameters) -> Closed | None:
-    key, parts = key_and_parts(window.key)
     inventory, now = run.inventory.name, run.clock()
     has_it = run.store.claim_window(
-        WindowClaim(inventory, key, part, run.id, window.start, window.end, now) for part in parts
+        WindowClaim(inventory, window.key, run.id, window.start, window.end, now)
     )
     if has_it == run.id:
         return None
@@ -137,8 +144,12 @@ def _elsewhere(run: Run, other: str) -> str:
 
 
 def _not_open(run: Run, window: WindowParameters) -> Closed | None:
-    """Look again whether the window is still what it was when it was booked."""
-    key, _ = key_and_parts(window.key)
+    """Look again whether the window is still what it was when it was booked.
+
+    A part of a window, as earlier versions booked them, is no window: its run ends here, and the
+    one run that the dispatcher books for the whole window does its work.
+    """
+    key = window.key
     found = _windows(run, key)
     if found is None:
         return Closed(GONE, f"window {key} is no more")

@@ -9,13 +9,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from patchyard.domain.advisories import wrong_with_identifier
 from patchyard.domain.around import Hook, Notice
 from patchyard.domain.availability import Availability
 from patchyard.domain.emergency import Bypass, Emergency
+from patchyard.domain.inventory import OsFamily
 from patchyard.domain.limits import DomainLimit
+from patchyard.domain.masks import wrong_with
+from patchyard.domain.os_updates import WindowsClass
+from patchyard.domain.selection import Selection
+from patchyard.domain.updates import Classification
 from patchyard.domain.waves import WHOLE, parse_waves
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -93,6 +106,33 @@ class WindowParameters(BaseModel):
         if self.begins > self.start:
             raise ValueError("is prepared after it has started")
         return self
+
+
+class OnWindows(BaseModel):
+    """Which updates Windows machines get, where these are others than those of the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classifications: list[WindowsClass] = _field(
+        ["Critical", "Security"],
+        0,
+        "Classifications",
+        "Classes of updates to install on Windows machines.",
+    )
+    include: list[str] = _field(
+        [], 1, "Include", "Also install updates by these masks, such as KB5041160."
+    )
+    exclude: list[str] = _field(
+        [], 2, "Exclude", "Never install updates by these masks, nor what needs them."
+    )
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _masks(cls, given: list[str], info: ValidationInfo) -> list[str]:
+        versions = info.field_name == "include"
+        if wrong := [told for mask in given if (told := wrong_with(mask, versions=versions))]:
+            raise ValueError("; ".join(wrong))
+        return given
 
 
 class PatchParameters(Parameters):
@@ -192,11 +232,34 @@ class PatchParameters(Parameters):
         "Only what is known to fix these, such as CVE-2026-12345 or KB5041160, whatever its class; "
         "and what an include names.",
     )
+    windows: OnWindows | None = _field(
+        None,
+        14,
+        "Windows machines",
+        "What Windows machines get instead of the classifications, include and exclude above; "
+        "the same as all others where there is nothing here.",
+    )
 
     @field_validator("fixes")
     @classmethod
     def _ids(cls, given: list[str]) -> list[str]:
         return _identifiers(given)
+
+    def selection(self, family: OsFamily) -> Selection:
+        """Return which updates a machine of a family of systems gets.
+
+        Raises:
+            ConfigurationError: a mask cannot be used.
+        """
+        own = self.windows if family == OsFamily.WINDOWS else None
+        asked = own or self
+        return Selection(
+            classifications=frozenset(Classification(name) for name in asked.classifications),
+            include=tuple(asked.include),
+            exclude=tuple(asked.exclude),
+            hotpatch_only=self.hotpatch_only,
+            fixes=tuple(self.fixes),
+        )
 
 
 class EmergencyParameters(Parameters):
@@ -348,6 +411,7 @@ __all__ = [
     "DispatchParameters",
     "EmergencyParameters",
     "EmergencyRun",
+    "OnWindows",
     "Parameters",
     "PatchParameters",
     "ResumeParameters",

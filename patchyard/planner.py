@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from patchyard.approving import narrowed_away, waiting_waves
 from patchyard.domain.census import GOOD
 from patchyard.domain.drift import DriftKind, drift, not_promoted
+from patchyard.domain.inventory import OsFamily
 from patchyard.domain.limits import per_domain
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting, allowed, choose_path
@@ -47,25 +48,32 @@ def plan_of(run: Run) -> Plan | None:
 
 def plan_run(run: Run, parameters: PatchParameters) -> Plan:
     """Freeze the plan of a run from its assessments, and record each machine's part in it."""
-    selection = Selection(
-        classifications=frozenset(Classification(name) for name in parameters.classifications),
-        include=tuple(parameters.include),
-        exclude=tuple(parameters.exclude),
-        hotpatch_only=parameters.hotpatch_only,
-        fixes=tuple(parameters.fixes),
-    )
     promoted, versions = promote(run, *run.ring) if run.ring else (None, None)
-    selection = selection.model_copy(update={"promoted": versions})
     names = select_machines(run)
+    selections = _selections(run, names, parameters, versions)
     seen = run.store.assessments(run.id, BEFORE)
     assessments = {name: seen.get(name) for name in names}
-    bare = make_plan(run.inventory.name, run.record.scope, assessments, selection, ())
+    bare = make_plan(run.inventory.name, run.record.scope, assessments, selections, ())
     todo = [run.machine(p.machine) for p in bare.machines if _work(run, p, seen, parameters)]
     waves = waves_of(run, todo, parameters.waves)
     plan = bare.model_copy(update={"waves": waves, "promoted": promoted})
     run.store.set_plan(run.id, plan)
-    _record(run, plan, seen, selection.classifications)
+    _record(run, plan, seen, selections)
     return plan
+
+
+def _selections(
+    run: Run,
+    names: Iterable[str],
+    parameters: PatchParameters,
+    promoted: tuple[tuple[str, str], ...] | None,
+) -> dict[str, Selection]:
+    """Return what each machine gets, by the family of its system."""
+    by_family = {
+        family: parameters.selection(family).model_copy(update={"promoted": promoted})
+        for family in OsFamily
+    }
+    return {name: by_family[machine_of(run, name).os_family] for name in names}
 
 
 def _work(
@@ -90,7 +98,7 @@ def _record(
     run: Run,
     plan: Plan,
     seen: dict[str, Assessment],
-    classifications: frozenset[Classification],
+    selections: Mapping[str, Selection],
 ) -> None:
     waves = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
     at = run.clock()
@@ -100,7 +108,8 @@ def _record(
         if name in waves:
             run.store.set_machine(run.id, name, Status.NOT_STARTED, "", at)
         elif name in seen:
-            status, reason = _nothing_to_do(seen[name], part, classifications)
+            classes = selections[name].classifications
+            status, reason = _nothing_to_do(seen[name], part, classes)
             run.store.set_machine(run.id, name, status, reason, at)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -10,8 +9,8 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.rings import Judged, Promotion, Ran, Ring, judge, release, release_hash
 from patchyard.runs import Run
 
-WINDOWS = 20
-"""Claims of the ring before it that are looked at; a window has two at most."""
+WINDOWS = 10
+"""Windows of the ring before it that are looked at."""
 
 
 def judge_ring(run: Run, ring: Ring) -> Judged:
@@ -24,8 +23,7 @@ def promote(run: Run, ring: Ring, judged: Judged) -> tuple[Promotion, tuple[tupl
     assert judged.ran is not None  # noqa: S101 - who has nothing to promote is not let in
     looks = [
         seen.packages
-        for run_id in judged.ran.runs
-        for name, seen in run.store.last_assessments(run_id).items()
+        for name, seen in run.store.last_assessments(judged.ran.run_id).items()
         if name in judged.ran.good
     ]
     pairs = release(looks)
@@ -41,21 +39,15 @@ def promote(run: Run, ring: Ring, judged: Judged) -> tuple[Promotion, tuple[tupl
 
 def _ran(run: Run, ring: Ring) -> Iterator[Ran]:
     """Return what became of the last windows of the ring before it."""
-    runs: dict[str, list[str]] = defaultdict(list)
     for claim in run.store.claims_of(run.inventory.name, ring.after, WINDOWS):
-        if claim.run_id not in runs[claim.key]:
-            runs[claim.key].append(claim.run_id)
-    for key, of in runs.items():
-        yield Ran(key, tuple(of), _ended(run, of), _statuses(run, of))
+        yield Ran(claim.key, claim.run_id, _ended(run, claim.run_id), _statuses(run, claim.run_id))
 
 
-def _ended(run: Run, runs: list[str]) -> datetime | None:
-    """Return when all of the runs had ended; None while one has not, or where one is forgotten."""
-    found = [run.store.run(run_id) for run_id in runs]
-    ends = [each.finished_at if each else None for each in found]
-    known = [at for at in ends if at is not None]
-    return max(known) if len(known) == len(ends) else None
+def _ended(run: Run, run_id: str) -> datetime | None:
+    """Return when a run had ended; None while it has not, or where it is forgotten."""
+    found = run.store.run(run_id)
+    return found.finished_at if found else None
 
 
-def _statuses(run: Run, runs: list[str]) -> Mapping[str, Status]:
-    return {each.machine: each.status for of in runs for each in run.store.machines(of)}
+def _statuses(run: Run, run_id: str) -> Mapping[str, Status]:
+    return {each.machine: each.status for each in run.store.machines(run_id)}

@@ -13,7 +13,7 @@ from patchyard.domain.noticing import TYPES, when
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.verdict import verdict
-from patchyard.maintenance_parameters import key_and_parts
+from patchyard.maintenance_parameters import bare_key
 from patchyard.notifiers import Notifier
 from patchyard.runs import Run
 from patchyard.store import NoticeRecord
@@ -142,4 +142,4 @@ class RunNotices:
 
 
 def _window_key(run: Run) -> str:
-    return key_and_parts(run.window.key)[0] if run.window else ""
+    return bare_key(run.window.key) if run.window else ""

@@ -52,6 +52,7 @@ CHOICE = (
     "include",
     "exclude",
     "fixes",
+    "windows",
     "emergency",
     "hotpatch_only",
     "waves",

@@ -202,7 +202,7 @@ def test_when_fixes_come_and_what_is_in_the_way_is_told(
     with open_store(settings().database_url) as store:
         at = datetime(2026, 3, 29, tzinfo=UTC)
         key = "sundays@2026-03-29"
-        store.claim_window([WindowClaim("mine", key, "linux", "patch-7", at, at, NOW)])
+        store.claim_window(WindowClaim("mine", key, "patch-7", at, at, NOW))
     assert main(["maintenance", "forecast", "mine"]) == 0
     assert capsys.readouterr().out == FORECAST
 

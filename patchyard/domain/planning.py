@@ -17,11 +17,21 @@ def make_plan(
     inventory: str,
     scope: str,
     assessments: Mapping[str, Assessment | None],
-    selection: Selection,
+    selections: Mapping[str, Selection],
     waves: tuple[tuple[str, ...], ...],
 ) -> Plan:
-    """Freeze the choice for a fleet. A machine that was not assessed is in it, refused."""
-    machines = tuple(_machine(name, assessments[name], selection) for name in sorted(assessments))
+    """Freeze the choice for a fleet. A machine that was not assessed is in it, refused.
+
+    Args:
+        inventory: its name.
+        scope: which machines.
+        assessments: what was seen of each machine.
+        selections: what each machine gets.
+        waves: names of machines, in the order of their waves.
+    """
+    machines = tuple(
+        _machine(name, seen, selections[name]) for name, seen in sorted(assessments.items())
+    )
     return Plan(inventory=inventory, scope=scope, machines=machines, waves=waves)
 
 

@@ -17,7 +17,6 @@ from patchyard.domain.order import Waves, staged_waves
 from patchyard.domain.quorum import Groups
 from patchyard.domain.regions import RegionPairs
 from patchyard.domain.scope import parse
-from patchyard.domain.two_runs import across_two_runs
 from patchyard.domain.updates import Assessment
 from patchyard.domain.zones import how_read, zone_of
 
@@ -122,9 +121,6 @@ def notes(case: Case) -> Iterator[str]:
         for name in parse(each.scope).unmatched_names(case.inventory.machines):
             yield f"{each.name}: no machine is named {name}"
     for lane in case.lanes:
-        groups = Groups(lane.configuration.availability, case.inventory.machines)
-        if said := across_two_runs(lane.configuration, lane.machines, groups, case.pairs):
-            yield f"{lane.configuration.name}: {said}"
         yield from _clock_changes(case, lane)
 
 

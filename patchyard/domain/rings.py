@@ -43,10 +43,10 @@ class Ring(Value):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What the runs of one window of a ring came to; `finished_at` is None while any is at work."""
+    """What the run of a window of a ring came to; `finished_at` is None while it is at work."""
 
     key: str
-    runs: tuple[str, ...]
+    run_id: str
     finished_at: datetime | None
     statuses: Mapping[str, Status]
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from patchyard.domain.conflicts import time_needed
 from patchyard.domain.durations import write_duration
 from patchyard.domain.expecting import Expected
-from patchyard.domain.inventory import Machine, OsFamily
+from patchyard.domain.inventory import Machine
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.preview import Case, Lane
@@ -53,8 +53,8 @@ class Reason(Value):
         return f"{self.word}: {self.detail}" if self.detail else str(self.word)
 
 
-Taken = Mapping[tuple[str, str], str]
-"""The runs that have windows, by key and part: linux or windows."""
+Taken = Mapping[str, str]
+"""The runs that have windows, by their keys."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,7 @@ class Road:
         """Say why a window takes nothing on a machine; None where it does."""
         if window.state != State.OPEN:
             return Reason(word=_CLOSED[window.state], detail=f"{window.key}, {window.reason}")
-        part = "windows" if machine.os_family == OsFamily.WINDOWS else "linux"
-        if run := self.sight.taken.get((window.key, part)):
+        if run := self.sight.taken.get(window.key):
             return Reason(word=InTheWay.WINDOW_TAKEN, detail=f"{window.key}, run {run} has it")
         left, time = window.end - max(self.case.now, window.start), self.expected[machine.name].time
         if time.total > left:

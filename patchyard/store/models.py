@@ -161,7 +161,6 @@ class WindowClaimRow(Base):
 
     inventory: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
-    part: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str]
     opens_at: Mapped[datetime]
     closes_at: Mapped[datetime]

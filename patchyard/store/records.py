@@ -135,11 +135,10 @@ class PowerStart:
 
 @dataclass(frozen=True, slots=True)
 class WindowClaim:
-    """A window, or the part of it for some systems, that a run has taken for good."""
+    """A window that a run has taken for good."""
 
     inventory: str
     key: str
-    part: str
     run_id: str
     opens_at: datetime
     closes_at: datetime

@@ -17,33 +17,24 @@ _CLAIMS = select_as(WindowClaim, WindowClaimRow)
 class WindowClaims(Part):
     """The windows that runs have taken."""
 
-    def claim_window(self, claims: Iterable[WindowClaim]) -> str:
-        """Take a window for a run: all of the parts, or none.
+    def claim_window(self, claim: WindowClaim) -> str:
+        """Take a window for a run.
 
         Answers the run that has it: the asking one, also where it had it before; otherwise the
         one that came first, and then nothing is taken.
         """
-        wanted = list(claims)
-        first = wanted[0]
+        holder = select(WindowClaimRow.run_id).where(
+            WindowClaimRow.inventory == claim.inventory, WindowClaimRow.key == claim.key
+        )
 
         def work(connection: Connection) -> str:
-            taken = connection.execute(
-                select(WindowClaimRow.run_id).where(
-                    WindowClaimRow.inventory == first.inventory,
-                    WindowClaimRow.key == first.key,
-                    WindowClaimRow.part.in_([claim.part for claim in wanted]),
-                )
-            )
-            others = sorted({str(run_id) for (run_id,) in taken} - {first.run_id})
-            if others:
-                return others[0]
+            has_it = connection.scalar(holder)
+            if has_it is not None:
+                return str(has_it)
             # Who wrote the same at this instant breaks the unique key here, is tried again by
             # the database's patience, and then reads who was first.
-            have = {claim.part for claim in self._mine(connection, first)}
-            rows = [asdict(claim) for claim in wanted if claim.part not in have]
-            if rows:
-                connection.execute(insert(WindowClaimRow), rows)
-            return first.run_id
+            connection.execute(insert(WindowClaimRow), asdict(claim))
+            return claim.run_id
 
         return self._database.write(work)
 
@@ -54,14 +45,6 @@ class WindowClaims(Part):
         )
         self._database.write(lambda connection: connection.execute(gone))
 
-    def _mine(self, connection: Connection, claim: WindowClaim) -> tuple[WindowClaim, ...]:
-        query = _CLAIMS.where(
-            WindowClaimRow.inventory == claim.inventory,
-            WindowClaimRow.key == claim.key,
-            WindowClaimRow.run_id == claim.run_id,
-        )
-        return as_records(WindowClaim, connection.execute(query).all())
-
     def claims_of(self, inventory: str, configuration: str, most: int) -> tuple[WindowClaim, ...]:
         """Return the newest claims of a configuration's windows, newest first."""
         query = (
@@ -69,7 +52,7 @@ class WindowClaims(Part):
                 WindowClaimRow.inventory == inventory,
                 WindowClaimRow.key.startswith(f"{configuration}@", autoescape=True),
             )
-            .order_by(WindowClaimRow.opens_at.desc(), WindowClaimRow.key, WindowClaimRow.part)
+            .order_by(WindowClaimRow.opens_at.desc(), WindowClaimRow.key)
             .limit(most)
         )
         return as_records(WindowClaim, self._database.rows(query))

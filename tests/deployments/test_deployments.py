@@ -80,6 +80,26 @@ def test_the_form_has_a_place_a_title_and_a_description_for_every_field(entrypoi
     assert all(field["title"] and field["description"] for field in fields.values())
 
 
+def test_what_windows_machines_get_has_a_form_of_its_own_and_is_absent_by_default() -> None:
+    patching = parameter_schema(import_object("flows.patch.patch").fn).model_dump_for_openapi()
+    field = patching["definitions"]["PatchParameters"]["properties"]["windows"]
+    # A model or nothing is what the form can show; lists of words in it become choices.
+    assert [each.get("$ref", each.get("type")) for each in field["anyOf"]] == [
+        "#/definitions/OnWindows",
+        "null",
+    ]
+    assert field["default"] is None
+    form = patching["definitions"]["OnWindows"]["properties"]
+    assert sorted(form, key=lambda name: int(form[name]["position"])) == [
+        "classifications",
+        "include",
+        "exclude",
+    ]
+    assert all(each["title"] and each["description"] for each in form.values())
+    assert "UpdateRollUp" in form["classifications"]["items"]["enum"]
+    assert "Other" not in form["classifications"]["items"]["enum"]
+
+
 def test_what_is_started_without_a_word_changes_nothing() -> None:
     assert PatchParameters(inventory="somewhere").dry_run
     assert DispatchParameters().dry_run

@@ -13,13 +13,11 @@ from pydantic import ValidationError
 from patchyard.domain.availability import Availability, Quorum
 from patchyard.domain.inventory import Machine
 from patchyard.domain.limits import Limits
-from patchyard.domain.maintenance import MaintenanceConfiguration
 from patchyard.domain.order import Waves, contradictions, staged_waves
 from patchyard.domain.outcome import Status
 from patchyard.domain.quorum import Groups
 from patchyard.domain.regions import Phases, RegionPairs
 from patchyard.domain.rollout import Halt, Rollout, Start, Step, WaitForMachines, next_step
-from patchyard.domain.two_runs import across_two_runs
 from patchyard.region_pairs import PUBLISHED, published_pairs
 from patchyard.testing.assessments import NOON
 from tests.domain.strategies import machine, problems_of, unhurried
@@ -277,36 +275,15 @@ def test_going_back_turns_the_order_round() -> None:
     assert staged_waves(fleet, ["rest"], Groups(back, fleet), published_pairs()) == (("a",), ("b",))
 
 
-# --- two runs of one window -----------------------------------------------------------------
+# --- Linux and Windows in one run ------------------------------------------------------------
 
 
-def across(*fleet: Machine, **written: Any) -> str:
-    made = MaintenanceConfiguration.model_validate(
-        {
-            "name": "w",
-            "scope": "all",
-            "schedule": {
-                "recurrence": "Day",
-                "start": "2026-01-01 22:00",
-                "length": "2h",
-                "time_zone": "UTC",
-            },
-            "windows": {"classifications": ["UpdateRollUp"]},
-            **written,
-        }
-    )
-    return across_two_runs(made, fleet, Groups(made.availability, fleet), published_pairs())
-
-
-def test_rules_that_two_runs_of_a_window_share_are_told() -> None:
-    linux = machine("a", region="eastus", zone="1", service="shop", tags={"role": "replica"})
-    place = {"region": "westus", "zone": "2", "service": "shop"}
-    windows = machine("b", os_family="windows", tags={"role": "primary"}, **place)
-    told = across(linux, windows, availability={"order": [AFTER]})
-    assert told.endswith("each keeps for itself only: order[0], service shop, paired regions")
-    same = {"classifications": ["Critical"]}
-    assert across(linux, windows, linux=same, windows=same) == ""
-    assert across(linux, machine("c", os_family="windows", region="oslo")) == ""
+def test_rules_do_not_ask_what_kind_of_system_a_machine_has() -> None:
+    linux = machine("a", region="eastus", tags={"role": "replica"})
+    windows = machine("b", os_family="windows", region="eastus", tags={"role": "primary"})
+    assert waves_of([windows, linux], order=[AFTER]) == (("a",), ("b",))
+    away = machine("b", os_family="windows", region="westus")
+    assert waves_of([away, linux]) == (("a",), ("b",))
 
 
 # --- what cannot hold -----------------------------------------------------------------------

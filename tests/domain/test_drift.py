@@ -19,7 +19,12 @@ from tests.domain.strategies import mixed, offering, unhurried, update, update_s
 
 
 def plan_from(seen: Assessment) -> MachinePlan:
-    return make_plan("i", "all", {seen.machine: seen}, Selection(), ()).machines[0]
+    return planned_by(Selection(), seen)
+
+
+def planned_by(selection: Selection, seen: Assessment) -> MachinePlan:
+    name = seen.machine
+    return make_plan("i", "all", {name: seen}, {name: selection}, ()).machines[0]
 
 
 def moved(
@@ -148,7 +153,7 @@ def test_what_an_incomplete_look_does_not_offer_is_told_as_unsure() -> None:
 
 def test_another_version_of_what_the_plan_leaves_out_is_new() -> None:
     seen = offering(B)
-    part = make_plan("i", "all", {seen.machine: seen}, Selection(exclude=("b",)), ()).machines[0]
+    part = planned_by(Selection(exclude=("b",)), seen)
     (found,) = drift(part, offering(update("b:amd64", candidate="3")))
     assert found.text == "b: 3 came up after the plan was frozen, which leaves 2 out"
 

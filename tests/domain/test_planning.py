@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 from patchyard.domain.plan import MachinePlan, PlannedUpdate, WhyNot
 from patchyard.domain.planning import PARTS, make_plan, split
 from patchyard.domain.selection import Selection
+from patchyard.domain.updates import Update
 from patchyard.domain.value import Known
 from patchyard.testing.assessments import planned
-from tests.domain.strategies import offering, planned_sets, unhurried, update
+from tests.domain.strategies import (
+    classes,
+    offering,
+    planned_sets,
+    unhurried,
+    update,
+    update_sets,
+)
 
 levels = st.integers(0, 3)
 many = st.integers(1, 60).map(lambda number: tuple(planned(f"p{n}") for n in range(number)))
@@ -152,7 +160,7 @@ def test_a_plan_has_every_machine_and_refuses_those_that_were_not_assessed() -> 
         "hybrid",
         "all",
         {"web-2": None, "web-1": seen},
-        Selection(exclude=("b",)),
+        dict.fromkeys(("web-1", "web-2"), Selection(exclude=("b",))),
         (("web-1",),),
     )
     first, second = plan.machines
@@ -161,3 +169,29 @@ def test_a_plan_has_every_machine_and_refuses_those_that_were_not_assessed() -> 
     assert [item.why for item in first.left_out] == [WhyNot.EXCLUDED]
     assert (first.manager, first.reboot_already_required) == ("apt", Known.YES)
     assert second == MachinePlan(machine="web-2", refused="it could not be assessed")
+
+
+selections = st.builds(
+    Selection,
+    classifications=st.frozensets(classes),
+    include=st.sampled_from([(), ("a",), ("b*",)]),
+    exclude=st.sampled_from([(), ("a",), ("c",)]),
+    hotpatch_only=st.booleans(),
+)
+
+
+@unhurried
+@given(
+    st.lists(st.tuples(update_sets(), st.sampled_from("lw")), max_size=5), selections, selections
+)
+def test_a_fleet_of_two_kinds_is_planned_as_each_kind_by_itself(
+    fleet: list[tuple[tuple[Update, ...], str]], linux: Selection, windows: Selection
+) -> None:
+    of = {"l": linux, "w": windows}
+    seen = {f"{kind}-{n}": offering(*found) for n, (found, kind) in enumerate(fleet)}
+    whole = make_plan("i", "all", seen, {name: of[name[0]] for name in seen}, ())
+    for kind, chosen in of.items():
+        own = {name: each for name, each in seen.items() if name[0] == kind}
+        alone = make_plan("i", "all", own, dict.fromkeys(own, chosen), ())
+        assert alone.machines == tuple(p for p in whole.machines if p.machine[0] == kind)
+    assert {part.machine for part in whole.machines} == seen.keys()

@@ -25,7 +25,7 @@ def ran(
     day: int, statuses: Mapping[str, Status] = GOOD, *, finished: bool = True, run: str = ""
 ) -> Ran:
     at = NOON + day * DAY if finished else None
-    return Ran(f"dev@{day}", (run or f"r{day}",), at, statuses)
+    return Ran(f"dev@{day}", run or f"r{day}", at, statuses)
 
 
 def test_nothing_is_promoted_before_the_ring_has_run() -> None:
@@ -113,7 +113,7 @@ def test_only_the_versions_of_the_ring_before_are_planned_and_the_rest_is_told()
     versions = {each.key: each.candidate for each in seen.updates}
     promoted = (("a:amd64", versions["a:amd64"]), ("b:amd64", "0.9"))
     chosen = Selection(classifications=SECURITY, promoted=promoted)
-    plan = make_plan("i", "all", {"p1": seen, "p2": seen}, chosen, ())
+    plan = make_plan("i", "all", {"p1": seen, "p2": seen}, {"p1": chosen, "p2": chosen}, ())
     assert [each.key for each in plan.machine("p1").updates] == ["a:amd64"]
     assert not_promoted(plan) == (
         f"b {versions['b:amd64']} is offered; the ring before it has 0.9 (2 machines)",

@@ -115,7 +115,7 @@ def run_of_configuration(yard: SimulatedYard, **fields: Any) -> RunReport:
     write_maintenance(folder, minute(now()), "6h", **written)
     inventory = load_inventory(folder)
     (lane,) = Case(load_maintenance(folder, inventory), inventory, now()).lanes
-    (given,) = patch_parameters(str(folder), lane, dry_run=False)
+    given = patch_parameters(str(folder), lane, dry_run=False)
     report: RunReport = patch(given)
     return report
 

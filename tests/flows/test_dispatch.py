@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect.client.orchestration import get_client
 
 from flows.booked import Desk
 from flows.dispatch import Dispatched, dispatch
+from patchyard.booking import Booking, bookings
 from patchyard.domain.dispatching import MOST_TRIES
 from patchyard.errors import ConfigurationError
+from patchyard.parameters import WindowParameters
 from patchyard.runs import begin
 from patchyard.settings import settings
 from patchyard.store import WindowClaim, open_store
@@ -167,9 +171,8 @@ def test_a_window_that_was_claimed_is_never_booked_again(inventory: Path) -> Non
     start = minute(now()) - timedelta(minutes=5)
     write_maintenance(inventory, start, "3h")
     end, at = start + timedelta(hours=3), now()
-    claims = [WindowClaim(inventory.name, key(start), "linux", "patch-1", start, end, at)]
     with open_store(settings().database_url) as store:
-        store.claim_window(claims)
+        store.claim_window(WindowClaim(inventory.name, key(start), "patch-1", start, end, at))
 
     assert dispatched(inventory, ahead_hours=1) == Dispatched()
 
@@ -310,5 +313,50 @@ def claim(inventory: Path, start: datetime) -> None:
         begin("patch", inventory=at, scope="all", parameters={}, flow_run_id="") as run,
         open_store(settings().database_url) as store,
     ):
-        part = WindowClaim(inventory.name, key(start), "linux", run.id, start, end, now())
-        store.claim_window([part])
+        store.claim_window(WindowClaim(inventory.name, key(start), run.id, start, end, now()))
+
+
+def booked_by_parts(inventory: Path, start: datetime) -> list[str]:
+    """Book runs as earlier versions did: two for a window whose systems get different updates."""
+    (whole,) = bookings(str(inventory), now(), timedelta(hours=10), dry_run=False)
+    keys = [f"{key(start)}#{part}" for part in ("linux", "windows")]
+    with (
+        get_client(sync_client=True) as client,
+        open_store(settings().database_url) as store,
+    ):
+        desk = Desk(client, store, "patch/window", inventory.name)
+        for each in keys:
+            window = WindowParameters(key=each, start=whole.window.start, end=whole.window.end)
+            asked = whole.parameters.model_copy(update={"window": window})
+            desk.book(Booking(replace(whole.window, key=each), asked))
+    return keys
+
+
+def test_runs_that_were_booked_for_parts_of_a_window_give_way_to_one_for_all(
+    inventory: Path, api: Api
+) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    write_maintenance(inventory, start, "1h", windows={"classifications": ["UpdateRollUp"]})
+    keys = booked_by_parts(inventory, start)
+
+    done = dispatched(inventory, ahead_hours=10)
+
+    assert (sorted(done.withdrawn), done.booked) == (keys, (key(start),))
+    assert sorted(states(api, inventory)) == [
+        (key(start), "Scheduled"),
+        *((each, "Withdrawn") for each in keys),
+    ]
+    given = booked_now(api, inventory)["parameters"]["parameters"]
+    assert given["windows"]["classifications"] == ["UpdateRollUp"]
+    assert given["classifications"] == ["Critical", "Security"]
+    assert dispatched(inventory, ahead_hours=10) == Dispatched()
+
+
+def test_a_window_of_which_a_part_has_begun_is_not_begun_again(inventory: Path, api: Api) -> None:
+    start = minute(now()) - timedelta(minutes=5)
+    write_maintenance(inventory, start, "3h", windows={"classifications": ["UpdateRollUp"]})
+    booked_by_parts(inventory, start)
+    claim(inventory, start)
+    put(api, runs_of(api, inventory)[0], "Running")
+
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()

@@ -199,7 +199,7 @@ def test_a_run_that_waits_for_a_person_outlives_its_worker(
         plan = shown.partition("plan: `")[2][:12]
         answer(api, asked[0], decision="approve", approver="Ada", plan=plan)
         assert api.wait_final(resume)["name"] == "Completed", worker.log()
-        (claim, _) = store.window_claims(folder.name, [key])
+        (claim,) = store.window_claims(folder.name, [key])
         report = RunReport.model_validate(store.report(claim.run_id))
         assert report.status == Status.SUCCEEDED
         assert report.resumed

@@ -173,7 +173,7 @@ def test_a_task_run_fetches_for_the_machines_of_its_batch(workplace: Workplace, 
 
     plan(run, "sim-0003", empty=True)
     batch = Batch(["sim-0003"], threads=1)
-    run.batches[batch.label] = batch
+    run.batches["download", batch.label] = batch
     batch.hand_over("sim-0003")
     download_batch.fn(run.id, batch.label)
     assert run.store.downloaded(run.id) == {"sim-0003"}

@@ -6,21 +6,23 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from patchyard.errors import ConfigurationError
-from patchyard.store import StoreUnavailable, migrating, open_store
+from patchyard.store import StoreUnavailable, WindowClaim, migrating, open_store
 from patchyard.store.models import Base
 from patchyard.store.opening import SCHEMA
-from tests.store.conftest import begin
+from tests.store.conftest import NOW, begin
 
 OPEN = "import sys; from patchyard.store import open_store; open_store(sys.argv[1]).runs()"
 OPEN_AT_ONCE = f"from patchyard.store import migrating; print(flush=True); input(); {OPEN}"
@@ -61,6 +63,53 @@ def test_opening_again_keeps_what_is_there(empty_url: str) -> None:
 
     with open_store(empty_url) as again:
         assert again.run("patch-1") is not None
+
+
+PARTS = (
+    ("web@2026-03-01", "linux", "patch-1", 0),
+    ("web@2026-03-01", "windows", "patch-1", 0),
+    ("web@2026-03-08", "linux", "patch-3", 5),
+    ("web@2026-03-08", "windows", "patch-2", 4),
+    ("web@2026-03-15", "windows", "patch-4", 6),
+)
+"""Claims of an earlier version: a run of all, two runs, and one whose other part never ran."""
+
+
+def test_claims_of_parts_of_a_window_become_one_claim_the_earlier(empty_url: str) -> None:
+    _at_version(empty_url, "0004")
+    row = "INSERT INTO window_claims VALUES ('yard', :key, :part, :run, :at, :at, :claimed)"
+    with create_engine(empty_url, poolclass=NullPool).begin() as connection:
+        for key, part, run, minutes in PARTS:
+            times = {"at": _time(connection, 0), "claimed": _time(connection, minutes)}
+            connection.execute(text(row), {"key": key, "part": part, "run": run, **times})
+
+    with open_store(empty_url) as store:
+        found = store.window_claims("yard", {key for key, *_ in PARTS})
+        assert sorted((each.key, each.run_id, each.claimed_at) for each in found) == [
+            ("web@2026-03-01", "patch-1", NOW),
+            ("web@2026-03-08", "patch-2", NOW + timedelta(minutes=4)),
+            ("web@2026-03-15", "patch-4", NOW + timedelta(minutes=6)),
+        ]
+        assert {each.opens_at for each in found} == {NOW}
+        late = WindowClaim("yard", "web@2026-03-15", "patch-9", NOW, NOW, NOW)
+        assert store.claim_window(late) == "patch-4"
+    assert differences(empty_url) == []
+
+
+def _at_version(url: str, version: str) -> None:
+    """Make a store as an earlier version left it."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True)
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        made = migrating.configuration()
+        made.attributes["connection"] = connection
+        command.upgrade(made, version)
+
+
+def _time(connection: Connection, minutes: int) -> object:
+    """Return a time as the database keeps it."""
+    at = NOW + timedelta(minutes=minutes)
+    return f"{at:%Y-%m-%d %H:%M:%S.%f}" if connection.dialect.name == "sqlite" else at
 
 
 def test_processes_that_open_a_new_store_at_once_all_succeed(empty_url: str) -> None:

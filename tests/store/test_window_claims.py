@@ -14,30 +14,25 @@ from tests.store.samples import assessment, plan
 HOUR = timedelta(hours=1)
 
 
-def claim(run_id: str, *parts: str, key: str = "web@2026-03-29") -> list[WindowClaim]:
-    """A claim of a window, or of parts of it."""
-    names = parts or ("linux", "windows")
-    return [WindowClaim("yard", key, part, run_id, NOW, NOW + HOUR, NOW) for part in names]
+KEY = "web@2026-03-29"
+
+
+def claim(run_id: str, key: str = KEY) -> WindowClaim:
+    """A claim of a window."""
+    return WindowClaim("yard", key, run_id, NOW, NOW + HOUR, NOW)
 
 
 class TestClaims:
     def test_the_first_run_has_a_window_for_good(self, store: Store) -> None:
         assert store.claim_window(claim("patch-1")) == "patch-1"
         assert store.claim_window(claim("patch-2")) == "patch-1"
-        assert {c.run_id for c in store.window_claims("yard", ["web@2026-03-29"])} == {"patch-1"}
+        assert store.window_claims("yard", [KEY]) == (claim("patch-1"),)
 
     def test_the_run_itself_may_ask_again(self, store: Store) -> None:
-        store.claim_window(claim("patch-1", "linux"))
+        store.claim_window(claim("patch-1"))
 
         assert store.claim_window(claim("patch-1")) == "patch-1"
-        assert len(store.window_claims("yard", ["web@2026-03-29"])) == 2
-
-    def test_a_part_that_is_taken_refuses_the_whole(self, store: Store) -> None:
-        store.claim_window(claim("patch-1", "windows"))
-
-        assert store.claim_window(claim("patch-2")) == "patch-1"
-        assert [c.part for c in store.window_claims("yard", ["web@2026-03-29"])] == ["windows"]
-        assert store.claim_window(claim("patch-2", "linux")) == "patch-2"
+        assert store.window_claims("yard", [KEY]) == (claim("patch-1"),)
 
     def test_another_window_is_free(self, store: Store) -> None:
         store.claim_window(claim("patch-1"))
