@@ -16,12 +16,13 @@ from patchyard.domain.rollout import (
     Halt,
     Start,
     WaitForMachines,
+    WaitForRuns,
     WaitUntil,
     next_step,
 )
 from patchyard.hooks.around import Around
 from patchyard.parameters import PatchParameters, RollbackParameters
-from patchyard.planner import RecordedRollout, interrupted, mark_started, select_machines
+from patchyard.planner import RecordedRollout, interrupted, select_machines
 from patchyard.runs import Run
 from tasks.assess import assess_batch
 from tasks.patch import work_batch
@@ -74,10 +75,10 @@ def _carry_out(
             step = next_step(now, run.clock())
             match step:
                 case Start():
-                    if around.begin(step.machines):
-                        mark_started(run, step.machines)
+                    if around.begin(step.machines) and rollout.start(step.machines):
                         crew.start(step.machines)
-                case WaitUntil() | WaitForMachines():
+                case WaitUntil() | WaitForMachines() | WaitForRuns():
+                    window.waits(step)
                     run.pause(TURN)
                 case AskApproval():
                     by = getattr(parameters, "approvers", [])

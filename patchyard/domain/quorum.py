@@ -11,6 +11,7 @@ from patchyard.domain.attributes import values
 from patchyard.domain.availability import Availability
 from patchyard.domain.census import Lane, Member, Needed
 from patchyard.domain.inventory import Machine
+from patchyard.domain.regions import plain
 from patchyard.domain.scope import Scope, parse
 
 Path = tuple[str | int, ...]
@@ -63,6 +64,7 @@ class Groups:
             quorums=self.quorums(machine),
             before=self.before(machine),
             after=self.after(machine),
+            region=plain(machine.region or ""),
         )
 
     def before(self, machine: Machine) -> tuple[str, ...]:

@@ -1,0 +1,242 @@
+"""What other runs of an inventory keep away, and starting machines beside them."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Lock
+
+import pytest
+
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.outcome import Status
+from patchyard.domain.plan import Plan
+from patchyard.domain.rollout import Done, Start, WaitForRuns, next_step
+from patchyard.other_runs import SILENT
+from patchyard.parameters import PatchParameters
+from patchyard.planner import RecordedRollout
+from patchyard.runs import Run
+from patchyard.store import InRun, NotRecorded, RunRecord, Store, open_store
+from patchyard.store.other_runs import LATELY
+from tests.store.conftest import NOW, begin
+from tests.store.samples import assessment, plan
+
+MINUTE = timedelta(minutes=1)
+AT_WORK = Status.IN_PROGRESS
+
+
+def having(
+    store: Store, run_id: str, status: Status, machine: str = "db-1", **of: str
+) -> RunRecord:
+    """Record another run, and how it stands with one machine of it."""
+    record = begin(store, run_id, **of)
+    store.add_machines(run_id, [(machine, 1, 0)])
+    store.set_machine(run_id, machine, status, "", NOW)
+    return record
+
+
+def told(store: Store, run: RunRecord, at: datetime = NOW) -> dict[str, Status]:
+    return {each.machine: each.status for each in store.in_other_runs(run.id, at)}
+
+
+class TestWhoIsAway:
+    def test_a_machine_at_work_in_another_run_is(self, store: Store, run: RunRecord) -> None:
+        having(store, "patch-2", AT_WORK)
+        (found,) = store.in_other_runs(run.id, NOW)
+        assert found == InRun("db-1", "patch-2", AT_WORK, goes_on=True, alive_at=NOW)
+        assert found.alive_at == NOW
+        store.claim_run("patch-2", "a", NOW + MINUTE, MINUTE)
+        (found,) = store.in_other_runs(run.id, NOW)
+        assert found.alive_at == NOW + MINUTE
+        store.finish_run("patch-2", Status.FAILED, "", NOW)
+        assert [each.goes_on for each in store.in_other_runs(run.id, NOW)] == [False]
+
+    @pytest.mark.parametrize(
+        "status",
+        sorted({*Status} - {AT_WORK, Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE}),
+    )
+    def test_one_that_has_come_to_another_end_or_was_not_begun_is_not(
+        self, store: Store, run: RunRecord, status: Status
+    ) -> None:
+        having(store, "patch-2", status)
+        assert told(store, run) == {}
+
+    def test_nor_is_one_of_the_run_itself_of_another_inventory_or_only_looked_at(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        store.add_machines(run.id, [("db-1", 1, 0)])
+        store.set_machine(run.id, "db-1", AT_WORK, "", NOW)
+        having(store, "patch-2", AT_WORK, inventory="another")
+        having(store, "assess-1", Status.UNREACHABLE, kind="assess")
+        assert told(store, run) == {}
+        having(store, "emergency-1", AT_WORK, "db-2", kind="emergency")
+        having(store, "rollback-1", AT_WORK, "db-3", kind="rollback")
+        assert told(store, run) == {"db-2": AT_WORK, "db-3": AT_WORK}
+
+    def test_what_was_begun_and_not_ended_is_missed_for_a_week_after_its_run_fell_silent(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        having(store, "patch-2", AT_WORK)
+        store.claim_run("patch-2", "a", NOW + MINUTE, MINUTE)
+        assert told(store, run, NOW + LATELY) == {"db-1": AT_WORK}
+        assert told(store, run, NOW + LATELY + MINUTE) == {}
+
+    @pytest.mark.parametrize(
+        "status", [Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE]
+    )
+    def test_what_was_lost_is_missed_until_it_is_seen_and_for_a_week_at_most(
+        self, store: Store, run: RunRecord, status: Status
+    ) -> None:
+        having(store, "patch-2", status)
+        store.finish_run("patch-2", Status.FAILED, "", NOW)
+        assert told(store, run) == {"db-1": status}
+        assert told(store, run, NOW + LATELY - MINUTE) == {"db-1": status}
+        assert told(store, run, NOW + LATELY) == {}
+        for at in (NOW - MINUTE, NOW):
+            store.save_assessment("patch-2", "db-1", "before", assessment("db-1", at))
+            assert told(store, run) == {"db-1": status}
+        begin(store, "patch-9", inventory="another")
+        store.save_assessment("patch-9", "db-1", "before", assessment("db-1", NOW + MINUTE))
+        assert told(store, run) == {"db-1": status}
+        store.save_assessment(run.id, "db-1", "before", assessment("db-1", NOW + MINUTE))
+        assert told(store, run) == {}
+
+
+class TestStarting:
+    def test_a_start_is_recorded_where_nothing_has_come_to_what_is_known(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        store.add_machines(run.id, [("db-2", 1, 0), ("db-3", 1, 1)])
+        assert store.start_machines(run.id, ["db-2"], (), NOW)
+        having(store, "patch-2", AT_WORK)
+        known = store.in_other_runs(run.id, NOW)
+        assert not store.start_machines(run.id, ["db-3"], (), NOW)
+        assert store.standings(run.id)["db-3"].status == Status.NOT_STARTED
+        store.claim_run("patch-2", "a", NOW + MINUTE, MINUTE)  # a sign of life is nothing new
+        assert store.start_machines(run.id, ["db-3"], known, NOW)
+        assert {each.status for each in store.standings(run.id).values()} == {AT_WORK}
+
+    def test_all_of_a_start_are_recorded_or_none(self, store: Store, run: RunRecord) -> None:
+        store.add_machines(run.id, [("db-2", 1, 0)])
+        with pytest.raises(NotRecorded):
+            store.start_machines(run.id, ["db-2", "db-3"], (), NOW)
+        assert store.standings(run.id)["db-2"].status == Status.NOT_STARTED
+        with pytest.raises(NotRecorded):
+            store.start_machines("patch-0", ["db-2"], (), NOW)
+
+
+# --- runs that meet -------------------------------------------------------------------------
+
+CONTROLLERS = 4
+CLUSTERS = ("blue", "green", "red")
+
+
+def node(cluster: str, number: int) -> Machine:
+    name = f"{cluster}-{number}"
+    return Machine(name=name, address=f"{name}.example", cluster=cluster)
+
+
+INVENTORY = Inventory(
+    name="yard",
+    folder="yard",
+    machines=tuple(node(c, n) for c in CLUSTERS for n in range(CONTROLLERS)),
+)
+
+
+def controller(store: Store, number: int, at: datetime | None = None) -> tuple[Run, Plan]:
+    """Open a run that has one node of each cluster."""
+    names = [node(cluster, number).name for cluster in CLUSTERS]
+    record = RunRecord(
+        id=f"patch-{number}",
+        kind="patch",
+        inventory="yard",
+        scope="*",
+        parameters={"availability": {}},
+        status=AT_WORK,
+        started_at=at or datetime.now(UTC),
+    )
+    store.create_run(record)
+    store.add_machines(record.id, [(name, 1, n) for n, name in enumerate(names)])
+    return Run(record=record, store=store, inventory=INVENTORY, owner=str(number)), plan(*names)
+
+
+PARAMETERS = PatchParameters(inventory="yard")
+
+
+class Witness:
+    """Sees which machines are at work at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.at_work: set[str] = set()
+        self.together: list[set[str]] = []
+        self.refused = 0
+
+    def begun(self, names: tuple[str, ...]) -> None:
+        with self.lock:
+            self.at_work |= set(names)
+            of = [name.partition("-")[0] for name in self.at_work]
+            if len(set(of)) < len(of):
+                self.together.append(set(self.at_work))
+
+    def ended(self, names: tuple[str, ...]) -> None:
+        with self.lock:
+            self.at_work -= set(names)
+
+
+def drive(url: str, number: int, barrier: Barrier, seen: Witness) -> None:
+    """Carry a run out as a controller of its own does; its machines take a moment each."""
+    with open_store(url) as store:
+        run, made = controller(store, number)
+        rollout = RecordedRollout(run, made, PARAMETERS)
+        step = next_step(rollout.now(), run.clock())
+        barrier.wait(60)
+        while not isinstance(step, Done):
+            if isinstance(step, Start) and rollout.start(step.machines):
+                seen.begun(step.machines)
+                time.sleep(0.05)
+                seen.ended(step.machines)
+                for name in step.machines:
+                    store.set_machine(run.id, name, Status.SUCCEEDED, "", run.clock())
+            else:
+                seen.refused += isinstance(step, Start)
+                time.sleep(0.01)
+            step = next_step(rollout.now(), run.clock())
+
+
+def test_controllers_that_ask_at_the_same_instant_never_take_two_nodes_of_a_cluster(
+    url: str,
+) -> None:
+    open_store(url).close()
+    barrier, seen = Barrier(CONTROLLERS), Witness()
+    with ThreadPoolExecutor(CONTROLLERS) as pool:
+        runs = [pool.submit(drive, url, number, barrier, seen) for number in range(CONTROLLERS)]
+    for each in runs:
+        each.result()
+    assert seen.together == []
+    assert seen.refused >= CONTROLLERS - 1, "all had decided to start before the first did"
+    with open_store(url) as store:
+        for number in range(CONTROLLERS):
+            ends = {each.status for each in store.standings(f"patch-{number}").values()}
+            assert ends == {Status.SUCCEEDED}
+
+
+def test_a_run_waits_for_one_that_lives_and_names_one_that_is_silent(store: Store) -> None:
+    other, _ = controller(store, 1)
+    store.set_machine(other.id, "blue-1", AT_WORK, "", other.clock())
+    run, made = controller(store, 2)
+    later = timedelta(0)
+    run.clock = lambda: datetime.now(UTC) + later
+    rollout = RecordedRollout(run, made, PARAMETERS)
+
+    assert next_step(rollout.now(), run.clock()) == Start(("green-2", "red-2"))
+    for name in ("green-2", "red-2"):
+        store.set_machine(run.id, name, Status.SUCCEEDED, "", run.clock())
+    told = "no failure domain has room: cluster:blue lacks blue-1 (by run patch-1)"
+    assert next_step(rollout.now(), run.clock()) == WaitForRuns(told)
+    later = SILENT + MINUTE
+    assert getattr(next_step(rollout.now(), run.clock()), "reason", "") == told
+    assert not isinstance(next_step(rollout.now(), run.clock()), WaitForRuns)
+    store.set_machine(other.id, "blue-1", Status.SUCCEEDED, "", other.clock())
+    assert next_step(rollout.now(), run.clock()) == Start(("blue-2",))
