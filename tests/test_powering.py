@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,12 +34,14 @@ class Switch:
         self.is_on = True
         self.asked: list[str] = []
         self.deaf = False
+        self.on_start: Callable[[], None] = lambda: None
 
     def state(self) -> PowerState:
         return PowerState.ON if self.is_on else PowerState.OFF
 
     def start(self) -> None:
         self.asked.append("start")
+        self.on_start()
         raise PowerFailed("no current")
 
     def stop(self) -> None:
@@ -214,3 +216,90 @@ def test_a_machine_that_went_off_in_mid_work_is_left_to_its_record(
     run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
     assert arrive_at(run, db(run)) is None
     assert switch.asked == []
+
+
+def test_a_machine_that_somebody_else_started_meanwhile_is_left_on_and_told(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was off when it was looked at; the order failed, and it was on all the same."""
+    switch.is_on = False
+
+    def somebody_starts_it() -> None:
+        switch.is_on = True
+
+    switch.on_start = somebody_starts_it
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+
+    assert arrive_at(run, db(run)) is None
+    run.store.set_machine(run.id, "db-1", Status.SUCCEEDED, "as it went", run.clock())
+    why = leave(run, db(run), Status.SUCCEEDED)
+    put_all_back(run)
+
+    assert why == powering.NOT_OURS
+    assert switch.asked == ["start"]
+    assert (debt(run).off_at, debt(run).left_on) == (None, powering.NOT_OURS)
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    switch.is_on, switch.on_start = False, lambda: None
+    run.store.record_start(run.id, "db-1", run.clock())
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert debt(run).off_at is not None
+
+
+def test_a_controller_that_lost_its_run_touches_no_power_of_it(run: Run, switch: Switch) -> None:
+    """Whoever has the run by now may be in the middle of a change there."""
+    owing(run)
+    run.lost.set()
+
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    put_all_back(run)
+
+    assert switch.asked == []
+    assert (debt(run).off_at, debt(run).left_on) == (None, "")
+    assert verdict(run) == (Status.SUCCEEDED, "as it went")
+
+
+def test_after_a_cancel_nothing_is_started(run: Run, switch: Switch) -> None:
+    switch.is_on = False
+    run.stop.set()
+
+    finish = arrive_at(run, db(run))
+
+    assert finish is not None
+    assert (finish.status, switch.asked) == (Status.CANCELLED, [])
+    assert run.store.power_starts(run.id) == ()
+
+
+def test_what_was_begun_is_started_again_after_a_cancel_to_be_brought_to_its_end(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing(run, Status.IN_PROGRESS)
+    run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
+    switch.is_on = False
+    run.stop.set()
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+    assert arrive_at(run, db(run)) is None
+    assert switch.asked == ["start"]
+
+
+def test_a_provider_that_breaks_ends_no_run(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing(run)
+
+    def broken() -> PowerState:
+        raise RuntimeError("what was that?")
+
+    monkeypatch.setattr(switch, "state", broken)
+
+    put_all_back(run)
+
+    assert "what was that?" in debt(run).left_on
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    assert run.at_work == {}
+
+
+def test_a_machine_of_which_nobody_knows_what_became_is_left_on(run: Run, switch: Switch) -> None:
+    owing(run, Status.UNKNOWN)
+    put_all_back(run)
+    assert switch.asked == []
+    assert "its end is not known" in debt(run).left_on
