@@ -22,15 +22,17 @@ def groups_of(run: Run) -> Groups:
     return Groups(Availability.model_validate(written), run.inventory.machines)
 
 
-def check_rules(run: Run, machines: Sequence[Machine]) -> None:
+def check_rules(run: Run, machines: Sequence[Machine], *, whole: bool = True) -> None:
     """See that the availability rules of a run can hold for its machines.
+
+    `whole` says that these are all that it looks at, and not those only that have something to do.
 
     Raises:
         ConfigurationError: they cannot; all that is wrong is told.
     """
     wrong = [
         Problem(said, field=dotted(("availability", *path)))
-        for path, said in contradictions(machines, groups_of(run), published_pairs())
+        for path, said in contradictions(machines, groups_of(run), published_pairs(), whole=whole)
     ]
     if wrong:
         raise ConfigurationError(wrong)
@@ -42,7 +44,7 @@ def waves_of(run: Run, machines: Sequence[Machine], sizes: Sequence[str]) -> Wav
     Raises:
         ConfigurationError: the sizes cannot be read, or the rules cannot hold for these machines.
     """
-    check_rules(run, machines)
+    check_rules(run, machines, whole=False)
     return staged_waves(machines, sizes, groups_of(run), published_pairs())
 
 

@@ -345,6 +345,21 @@ def test_a_quorum_that_nobody_could_ever_leave_is_refused() -> None:
     assert wrong([*fleet, machine("c", cluster="db")], quorum=quorum) == {}
 
 
+def test_a_quorum_that_a_scope_sees_too_little_of_is_refused_before_anything_is_done() -> None:
+    """What a run does not look at is not known to be up, so it would halt at its first machine."""
+    fleet = [machine(name, cluster="db") for name in "abc"]
+    quorum = [{"of": "cluster exists", "each": "cluster", "at_least": "majority"}]
+    groups = Groups(rules(quorum=quorum), fleet)
+    assert dict(contradictions(fleet[:2], groups, published_pairs())) == {
+        ("quorum", 0, "at_least"): "cluster db has 2 of its 3 in the scope, and 2 must be known to "
+        "be up, so none could be patched; write 1 or less, or a wider scope"
+    }
+    assert not any(contradictions(fleet, groups, published_pairs()))
+    assert not any(contradictions(fleet[:1], groups, published_pairs(), whole=False))
+    single = dict(contradictions(fleet[:1], groups, published_pairs()))
+    assert "a wider scope" in single["quorum", 0, "at_least"]
+
+
 def test_a_written_phase_with_a_pair_is_refused() -> None:
     assert wrong([], phases=[["oslo"], ["eastus", "West US"]]) == {
         ("phases", 1): "eastus and westus are paired; write them in different phases"
