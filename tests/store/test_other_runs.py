@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Lock
 
@@ -14,7 +15,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.rollout import Done, Start, WaitForRuns, next_step
 from patchyard.other_runs import SILENT
-from patchyard.parameters import PatchParameters
+from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import RecordedRollout
 from patchyard.runs import Run
 from patchyard.store import InRun, NotRecorded, RunRecord, Store, open_store
@@ -240,3 +241,39 @@ def test_a_run_waits_for_one_that_lives_and_names_one_that_is_silent(store: Stor
     assert not isinstance(next_step(rollout.now(), run.clock()), WaitForRuns)
     store.set_machine(other.id, "blue-1", Status.SUCCEEDED, "", other.clock())
     assert next_step(rollout.now(), run.clock()) == Start(("blue-2",))
+
+
+QUORUM = {"quorum": [{"of": "cluster exists", "each": "cluster", "at_least": 3}]}
+
+
+@pytest.mark.parametrize(
+    ("ends", "hours", "starts"),
+    [
+        ({}, 1, True),
+        ({}, 25, False),
+        ({2: Status.FAILED}, 1, False),
+        ({2: Status.LOST_CONTACT}, 1, False),
+        ({2: Status.ROLLED_BACK}, 1, True),
+    ],
+)
+def test_a_rollback_of_one_node_counts_the_others_as_the_run_that_it_takes_back_left_them(
+    store: Store, ends: dict[int, Status], hours: int, starts: bool
+) -> None:
+    """It looks at no others, and could otherwise never keep a quorum."""
+    begun = datetime.now(UTC) - timedelta(hours=hours)
+    past = replace(begin(store, "patch-9"), started_at=begun)
+    nodes = [node("blue", number).name for number in range(CONTROLLERS)]
+    store.add_machines(past.id, [(name, 1, n) for n, name in enumerate(nodes)])
+    for number, name in enumerate(nodes):
+        store.set_machine(past.id, name, ends.get(number, Status.SUCCEEDED), "", begun)
+    store.finish_run(past.id, Status.SUCCEEDED, "", begun)
+    asked = RollbackParameters(run_id=past.id, machines=["blue-0"], dry_run=False)
+    given = {**asked.model_dump(mode="json"), "availability": QUORUM}
+    record = replace(past, id="rollback-1", kind="rollback", parameters=given)
+    store.create_run(record)
+    store.add_machines(record.id, [("blue-0", 1, 0)])
+    run = Run(record=record, store=store, inventory=INVENTORY, owner="a")
+
+    step = next_step(RecordedRollout(run, plan("blue-0"), asked).now(), run.clock())
+
+    assert (step == Start(("blue-0",))) is starts, step
