@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from patchyard.domain.census import InOtherRun, Needed
+from patchyard.domain.census import InOtherRun, Member, Needed
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.quorum import Groups
@@ -37,6 +37,8 @@ class OtherRuns:
         self._run, self._groups = run, groups
         self._here, self._idle = tuple(here), tuple(idle)
         self._known: frozenset[InRun] = frozenset()
+        self._members: dict[str, Member] = {}
+        self._phases = groups.rules.region_phases(published_pairs())
         self.needed: dict[str, Needed] = groups.needed(self._here, self._idle)
         """How many of each group must be up. Whoever is away by another run counts as one of it."""
 
@@ -57,21 +59,26 @@ class OtherRuns:
         return self._run.store.start_machines(self._run.id, names, self._known, now)
 
     def _seen(self, each: InRun, now: datetime) -> InOtherRun:
-        machine = machine_of(self._run, each.machine)
+        member = self._member(each.machine)
         at_work = each.status == Status.IN_PROGRESS
         return InOtherRun(
-            member=replace(self._groups.member(machine, 0), run=each.run_id),
+            member=replace(member, run=each.run_id),
             comes_back=at_work and each.goes_on and each.alive_at > now - SILENT,
-            closed=self._closed(plain(machine.region or "")) if at_work else frozenset(),
+            closed=self._closed(member.region) if at_work else frozenset(),
         )
+
+    def _member(self, name: str) -> Member:
+        """Return a machine with its groups, which are worked out once."""
+        if name not in self._members:
+            self._members[name] = self._groups.member(machine_of(self._run, name), 0)
+        return self._members[name]
 
     def _closed(self, region: str) -> frozenset[str]:
         """Return the regions in which nothing begins while there is work in this one."""
-        phases = self._groups.rules.region_phases(published_pairs())
-        if phases.rule == "together":
+        if self._phases.rule == "together":
             return frozenset()
-        if phases.rule == "paired_apart":
-            return phases.pairs.of_region(region)
+        if self._phases.rule == "paired_apart":
+            return self._phases.pairs.of_region(region)
         return frozenset(plain(each.region or "") for each in self._here) - {region}
 
     def _needed(self, away: set[str]) -> dict[str, Needed]:

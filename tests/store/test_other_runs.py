@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier, Lock
 
 import pytest
@@ -25,6 +27,14 @@ from tests.store.samples import assessment, plan
 
 MINUTE = timedelta(minutes=1)
 AT_WORK = Status.IN_PROGRESS
+LOST = {Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Store]:
+    """A store where only the rules matter, and not which database it is."""
+    with open_store(f"sqlite:///{tmp_path / 'here.db'}") as made:
+        yield made
 
 
 def having(
@@ -53,14 +63,11 @@ class TestWhoIsAway:
         store.finish_run("patch-2", Status.FAILED, "", NOW)
         assert [each.goes_on for each in store.in_other_runs(run.id, NOW)] == [False]
 
-    @pytest.mark.parametrize(
-        "status",
-        sorted({*Status} - {AT_WORK, Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE}),
-    )
     def test_one_that_has_come_to_another_end_or_was_not_begun_is_not(
-        self, store: Store, run: RunRecord, status: Status
+        self, store: Store, run: RunRecord
     ) -> None:
-        having(store, "patch-2", status)
+        for status in sorted({*Status} - LOST - {AT_WORK}):
+            having(store, f"patch-{status}", status)
         assert told(store, run) == {}
 
     def test_nor_is_one_of_the_run_itself_of_another_inventory_or_only_looked_at(
@@ -83,25 +90,24 @@ class TestWhoIsAway:
         assert told(store, run, NOW + LATELY) == {"db-1": AT_WORK}
         assert told(store, run, NOW + LATELY + MINUTE) == {}
 
-    @pytest.mark.parametrize(
-        "status", [Status.LOST_CONTACT, Status.NEEDS_REPAIR, Status.UNREACHABLE]
-    )
     def test_what_was_lost_is_missed_until_it_is_seen_and_for_a_week_at_most(
-        self, store: Store, run: RunRecord, status: Status
+        self, store: Store, run: RunRecord
     ) -> None:
-        having(store, "patch-2", status)
-        store.finish_run("patch-2", Status.FAILED, "", NOW)
-        assert told(store, run) == {"db-1": status}
-        assert told(store, run, NOW + LATELY - MINUTE) == {"db-1": status}
+        lost = {f"db-{n}": status for n, status in enumerate(sorted(LOST))}
+        for name, status in lost.items():
+            having(store, f"patch-{name}", status, name)
+            store.finish_run(f"patch-{name}", Status.FAILED, "", NOW)
+        assert told(store, run) == lost
+        assert told(store, run, NOW + LATELY - MINUTE) == lost
         assert told(store, run, NOW + LATELY) == {}
-        for at in (NOW - MINUTE, NOW):
-            store.save_assessment("patch-2", "db-1", "before", assessment("db-1", at))
-            assert told(store, run) == {"db-1": status}
+
         begin(store, "patch-9", inventory="another")
-        store.save_assessment("patch-9", "db-1", "before", assessment("db-1", NOW + MINUTE))
-        assert told(store, run) == {"db-1": status}
+        for name in lost:
+            for run_id, at in ((run.id, NOW), ("patch-9", NOW + MINUTE)):
+                store.save_assessment(run_id, name, "before", assessment(name, at))
+        assert told(store, run) == lost
         store.save_assessment(run.id, "db-1", "before", assessment("db-1", NOW + MINUTE))
-        assert told(store, run) == {}
+        assert told(store, run) == {name: lost[name] for name in ("db-0", "db-2")}
 
 
 class TestStarting:
@@ -223,23 +229,23 @@ def test_controllers_that_ask_at_the_same_instant_never_take_two_nodes_of_a_clus
             assert ends == {Status.SUCCEEDED}
 
 
-def test_a_run_waits_for_one_that_lives_and_names_one_that_is_silent(store: Store) -> None:
-    other, _ = controller(store, 1)
-    store.set_machine(other.id, "blue-1", AT_WORK, "", other.clock())
-    run, made = controller(store, 2)
+def test_a_run_waits_for_one_that_lives_and_names_one_that_is_silent(here: Store) -> None:
+    other, _ = controller(here, 1)
+    here.set_machine(other.id, "blue-1", AT_WORK, "", other.clock())
+    run, made = controller(here, 2)
     later = timedelta(0)
     run.clock = lambda: datetime.now(UTC) + later
     rollout = RecordedRollout(run, made, PARAMETERS)
 
     assert next_step(rollout.now(), run.clock()) == Start(("green-2", "red-2"))
     for name in ("green-2", "red-2"):
-        store.set_machine(run.id, name, Status.SUCCEEDED, "", run.clock())
+        here.set_machine(run.id, name, Status.SUCCEEDED, "", run.clock())
     told = "no failure domain has room: cluster:blue lacks blue-1 (by run patch-1)"
     assert next_step(rollout.now(), run.clock()) == WaitForRuns(told)
     later = SILENT + MINUTE
     assert getattr(next_step(rollout.now(), run.clock()), "reason", "") == told
     assert not isinstance(next_step(rollout.now(), run.clock()), WaitForRuns)
-    store.set_machine(other.id, "blue-1", Status.SUCCEEDED, "", other.clock())
+    here.set_machine(other.id, "blue-1", Status.SUCCEEDED, "", other.clock())
     assert next_step(rollout.now(), run.clock()) == Start(("blue-2",))
 
 
@@ -257,23 +263,72 @@ QUORUM = {"quorum": [{"of": "cluster exists", "each": "cluster", "at_least": 3}]
     ],
 )
 def test_a_rollback_of_one_node_counts_the_others_as_the_run_that_it_takes_back_left_them(
-    store: Store, ends: dict[int, Status], hours: int, starts: bool
+    here: Store, ends: dict[int, Status], hours: int, starts: bool
 ) -> None:
     """It looks at no others, and could otherwise never keep a quorum."""
     begun = datetime.now(UTC) - timedelta(hours=hours)
-    past = replace(begin(store, "patch-9"), started_at=begun)
+    past = replace(begin(here, "patch-9"), started_at=begun)
     nodes = [node("blue", number).name for number in range(CONTROLLERS)]
-    store.add_machines(past.id, [(name, 1, n) for n, name in enumerate(nodes)])
+    here.add_machines(past.id, [(name, 1, n) for n, name in enumerate(nodes)])
     for number, name in enumerate(nodes):
-        store.set_machine(past.id, name, ends.get(number, Status.SUCCEEDED), "", begun)
-    store.finish_run(past.id, Status.SUCCEEDED, "", begun)
+        here.set_machine(past.id, name, ends.get(number, Status.SUCCEEDED), "", begun)
+    here.finish_run(past.id, Status.SUCCEEDED, "", begun)
     asked = RollbackParameters(run_id=past.id, machines=["blue-0"], dry_run=False)
     given = {**asked.model_dump(mode="json"), "availability": QUORUM}
     record = replace(past, id="rollback-1", kind="rollback", parameters=given)
-    store.create_run(record)
-    store.add_machines(record.id, [("blue-0", 1, 0)])
-    run = Run(record=record, store=store, inventory=INVENTORY, owner="a")
+    here.create_run(record)
+    here.add_machines(record.id, [("blue-0", 1, 0)])
+    run = Run(record=record, store=here, inventory=INVENTORY, owner="a")
 
     step = next_step(RecordedRollout(run, plan("blue-0"), asked).now(), run.clock())
 
     assert (step == Start(("blue-0",))) is starts, step
+
+
+PLACES = Inventory(
+    name="yard",
+    folder="yard",
+    machines=(
+        Machine(name="east", address="east.example", region="eastus", tags={"role": "fw"}),
+        Machine(name="west", address="west.example", region="West US", tags={"role": "fw"}),
+        Machine(name="north", address="north.example", region="northeurope"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "machine", "told"),
+    [
+        ({}, "west", "region westus stands in for that of east (by run patch-2)"),
+        ({}, "north", ""),
+        ({"regions": "one_by_one"}, "north", "region northeurope stands in for that of east"),
+        ({"regions": "together"}, "west", ""),
+        (
+            {"regions": "together", "apart": [{"of": "tags.role == fw"}]},
+            "west",
+            "apart[0] tags.role == fw: 1 must be up, and 1 are known to be",
+        ),
+    ],
+)
+def test_a_region_or_a_pair_waits_for_a_machine_that_only_another_run_has(
+    here: Store, rules: dict[str, object], machine: str, told: str
+) -> None:
+    run = begin(here, "patch-1")
+    having(here, "patch-2", AT_WORK, "east")
+    here.add_machines(run.id, [(machine, 1, 0)])
+    given = replace(run, parameters={"availability": rules})
+    mine = Run(record=given, store=here, inventory=PLACES, owner="a")
+    mine.clock = lambda: NOW
+
+    rollout = RecordedRollout(mine, plan(machine), PARAMETERS)
+    step = next_step(rollout.now(), NOW)
+
+    if told:
+        assert isinstance(step, WaitForRuns)
+        assert step.reason.startswith(told)
+    else:
+        assert step == Start((machine,))
+    here.set_machine("patch-2", "east", Status.LOST_CONTACT, "", NOW)
+    assert isinstance(next_step(rollout.now(), NOW), Start) == ("apart" not in rules)
+    here.set_machine("patch-2", "east", Status.SUCCEEDED, "", NOW)
+    assert next_step(rollout.now(), NOW) == Start((machine,))
