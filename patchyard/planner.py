@@ -21,6 +21,7 @@ from patchyard.fleet import BEFORE
 from patchyard.grouping import Others, check_rules, groups_of, machine_of, waves_of
 from patchyard.other_runs import OtherRuns
 from patchyard.parameters import PatchParameters, RollbackParameters
+from patchyard.powering import off_again
 from patchyard.promoting import promote
 from patchyard.runs import Run
 
@@ -173,6 +174,7 @@ class RecordedRollout:
             unserved=self._unserved,
             quorums=self._others.needed,
             in_other_runs=away,
+            off=off_again(self._run),
             done_well=self._done_well,
             unapproved=self._unapproved,
             pending=frozenset(self._run.pending),

@@ -257,6 +257,14 @@ def off_late(finish: Finish) -> Finish:
     return Finish(status=finish.status, reason=reason)
 
 
+def off_again(run: Run) -> frozenset[str]:
+    """Return the machines that a run has started and put back off."""
+    if not any(machine.power for machine in run.inventory.machines):
+        return frozenset()
+    starts = run.store.power_starts(run.id)
+    return frozenset(each.machine for each in starts if each.off_at is not None)
+
+
 def power_findings(run: Run) -> dict[str, str]:
     """Tell what was done to the power of machines, by name."""
     return {each.machine: _told(each) for each in run.store.power_starts(run.id)}

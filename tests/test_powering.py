@@ -14,9 +14,12 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.power import PowerState
 from patchyard.errors import PowerFailed
 from patchyard.leasing import lease_key
+from patchyard.parameters import PatchParameters
+from patchyard.planner import RecordedRollout
 from patchyard.powering import arrive_at, leave, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
 from patchyard.store import PowerStart, RunRecord
+from tests.store.samples import plan
 
 INVENTORY = """
 machines:
@@ -303,3 +306,14 @@ def test_a_machine_of_which_nobody_knows_what_became_is_left_on(run: Run, switch
     put_all_back(run)
     assert switch.asked == []
     assert "its end is not known" in debt(run).left_on
+
+
+def test_a_machine_that_was_put_back_off_is_no_machine_that_is_up(run: Run, switch: Switch) -> None:
+    owing(run, Status.NOT_STARTED)
+    rollout = RecordedRollout(run, plan("db-1"), PatchParameters(inventory="mine"))
+    assert rollout.now().off == frozenset()
+    put_all_back(run)
+    assert not switch.is_on
+    assert rollout.now().off == {"db-1"}
+    run.store.record_start(run.id, "db-1", run.clock())
+    assert rollout.now().off == frozenset()

@@ -75,7 +75,7 @@ class Rollout:
     its ends. `quorums` says how many of each group must be up. `done_well` are the good ends, for
     which those wait who come after others. `stop_because` is what a hook of the operator's own
     says against going on. `in_other_runs` are machines that are away by other runs, whether or not
-    they are in this one.
+    they are in this one. `off` are machines that are off but while they are looked at or worked on.
     """
 
     members: tuple[Member, ...]
@@ -95,6 +95,7 @@ class Rollout:
     done_well: frozenset[Status] = GOOD
     stop_because: str = ""
     in_other_runs: tuple[InOtherRun, ...] = ()
+    off: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""

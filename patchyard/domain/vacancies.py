@@ -138,6 +138,7 @@ class Quorums:
         rollout = seen.rollout
         self._needed: Mapping[str, Needed] = rollout.quorums
         self._gone = {each.member.name for each in seen.in_other_runs}
+        self._gone |= rollout.off - rollout.forgiven
         sizes = {key: len(each.elsewhere - self._gone) for key, each in self._needed.items()}
         self._up = Counter(sizes)
         if self._needed:

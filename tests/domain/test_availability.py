@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,6 +217,27 @@ def test_the_two_of_a_pair_are_never_away_together_nor_while_one_is_bad() -> Non
     assert step(fleet, {}, apart=apart) == Start(("a", "c"))
     done = {"a": Status.FAILED, "c": Status.SUCCEEDED}
     assert "apart[0] tags.role == fw" in halted(step(fleet, done, apart=apart))
+
+
+def test_a_machine_that_is_off_again_is_not_up_and_takes_nothing_when_it_is_worked_on() -> None:
+    """It was started to be looked at: a quorum that counted on it would not be one."""
+    fleet = [machine(name, cluster="db", tags={"role": "db"}) for name in "abc"]
+    quorum = [{"of": "cluster == db", "at_least": 2}]
+    groups = Groups(rules(quorum=quorum), fleet)
+    members = tuple(groups.member(each, 1) for each in fleet)
+
+    def asked(off: str, **more: Any) -> Step:
+        made = Rollout(members, {}, quorums=groups.needed(fleet, ()), off=frozenset(off))
+        return next_step(replace(made, **more), NOON)
+
+    assert asked("") == Start(("a",))
+    assert asked("a") == Start(("a",))
+    assert asked("c") == Start(("c",))
+    assert "2 must be up, and 2 are known" in halted(asked("c", statuses={"c": Status.SUCCEEDED}))
+    assert asked("c", statuses={"c": Status.SUCCEEDED}, forgiven=frozenset("c")) == Start(("a",))
+    idle = Rollout(members[:2], {}, quorums=groups.needed(fleet, fleet[2:]))
+    assert next_step(idle, NOON) == Start(("a",))
+    assert "2 are known" in halted(next_step(replace(idle, off=frozenset("c")), NOON))
 
 
 # --- order ----------------------------------------------------------------------------------
