@@ -122,7 +122,7 @@ def notes(case: Case) -> Iterator[str]:
             yield f"{each.name}: no machine is named {name}"
     for lane in case.lanes:
         groups = Groups(lane.configuration.availability, case.inventory.machines)
-        if said := across_two_runs(lane.configuration, lane.machines, groups, case.pairs):
+        if said := across_two_runs(lane.configuration, lane.machines, groups):
             yield f"{lane.configuration.name}: {said}"
         yield from _clock_changes(case, lane)
 

@@ -8,29 +8,25 @@ from patchyard.domain.counting import first_few
 from patchyard.domain.inventory import Machine, OsFamily
 from patchyard.domain.maintenance import MaintenanceConfiguration
 from patchyard.domain.quorum import Groups
-from patchyard.domain.regions import RegionPairs, plain
 
 NAMED = 3
 """Rules that are named before the others are only counted."""
 
 
 def across_two_runs(
-    configuration: MaintenanceConfiguration,
-    machines: Iterable[Machine],
-    groups: Groups,
-    published: RegionPairs,
+    configuration: MaintenanceConfiguration, machines: Iterable[Machine], groups: Groups
 ) -> str:
-    """Tell which rules hold for machines of both runs of a window, each for itself only."""
+    """Tell which rules two runs of a window cannot keep together.
+
+    Each sees what the other has at work. But it waits for nothing that the other has not begun,
+    and what the other looks at is not known to be up here.
+    """
     if configuration.selection(OsFamily.WINDOWS) == configuration.selection(OsFamily.DEBIAN):
         return ""
-    of: dict[bool, list[Machine]] = {True: [], False: []}
+    of: dict[bool, set[str]] = {True: set(), False: set()}
     for machine in machines:
-        of[machine.os_family == OsFamily.WINDOWS].append(machine)
-    ours, theirs = ({key for m in part for key in _rules(groups, m)} for part in of.values())
-    shared = sorted(ours & theirs)
-    pairs = groups.rules.region_phases(published).pairs
-    if groups.rules.regions != "together" and _paired(of[True], of[False], pairs):
-        shared.append("paired regions")
+        of[machine.os_family == OsFamily.WINDOWS] |= set(_rules(groups, machine))
+    shared = sorted(of[True] & of[False])
     if not shared:
         return ""
     return (
@@ -40,13 +36,6 @@ def across_two_runs(
 
 
 def _rules(groups: Groups, machine: Machine) -> Iterator[str]:
-    member = groups.member(machine, 0)
-    yield from member.domains
-    yield from (group for group, _ in member.lanes)
-    yield from member.quorums
-    yield from {key.partition(" ")[0] for key in (*member.before, *member.after)}
-
-
-def _paired(some: Iterable[Machine], others: Iterable[Machine], pairs: RegionPairs) -> bool:
-    here = {plain(machine.region or "") for machine in others}
-    return any(here & pairs.of_region(plain(machine.region or "")) for machine in some)
+    yield from (key for key in groups.quorums(machine) if key.startswith("quorum"))
+    for key in (*groups.before(machine), *groups.after(machine)):
+        yield key.partition(" ")[0]

@@ -317,18 +317,20 @@ def across(*fleet: Machine, **written: Any) -> str:
             **written,
         }
     )
-    return across_two_runs(made, fleet, Groups(made.availability, fleet), published_pairs())
+    return across_two_runs(made, fleet, Groups(made.availability, fleet))
 
 
-def test_rules_that_two_runs_of_a_window_share_are_told() -> None:
+def test_rules_that_two_runs_of_a_window_cannot_keep_together_are_told() -> None:
+    """Zones, sets, pairs and paired regions they keep: each sees what the other has at work."""
     linux = machine("a", region="eastus", zone="1", service="shop", tags={"role": "replica"})
     place = {"region": "westus", "zone": "2", "service": "shop"}
     windows = machine("b", os_family="windows", tags={"role": "primary"}, **place)
-    told = across(linux, windows, availability={"order": [AFTER]})
-    assert told.endswith("each keeps for itself only: order[0], service shop, paired regions")
+    quorum = {"of": "service exists", "each": "service", "at_least": 1}
+    told = across(linux, windows, availability={"order": [AFTER], "quorum": [quorum]})
+    assert told.endswith("each keeps for itself only: order[0], quorum[0] service shop")
     same = {"classifications": ["Critical"]}
     assert across(linux, windows, linux=same, windows=same) == ""
-    assert across(linux, machine("c", os_family="windows", region="oslo")) == ""
+    assert across(linux, windows, availability={"apart": [{"of": "all"}]}) == ""
 
 
 # --- what cannot hold -----------------------------------------------------------------------
