@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,9 +12,11 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.quorum import Groups
 from patchyard.domain.regions import plain
 from patchyard.grouping import machine_of
+from patchyard.leasing import lease_key
 from patchyard.region_pairs import published_pairs
 from patchyard.runs import Run
 from patchyard.store import InRun
+from patchyard.store.other_runs import LATELY
 
 SILENT = timedelta(minutes=15)
 """A run that has shown no life for so long is not waited for: `resume` would have taken it up."""
@@ -37,6 +39,8 @@ class OtherRuns:
         self._run, self._groups = run, groups
         self._here, self._idle = tuple(here), tuple(idle)
         self._known: frozenset[InRun] = frozenset()
+        self._away: set[str] = set()
+        self._names = {lease_key(each): each.name for each in run.inventory.machines}
         self._members: dict[str, Member] = {}
         self._phases = groups.rules.region_phases(published_pairs())
         self.needed: dict[str, Needed] = groups.needed(self._here, self._idle)
@@ -45,11 +49,11 @@ class OtherRuns:
     def look(self) -> tuple[InOtherRun, ...]:
         """Return the machines that are away by other runs now."""
         now = self._run.clock()
-        known = self._run.store.in_other_runs(self._run.id, now)
-        if known != self._known:
-            self._known = known
-            self.needed = self._needed({each.machine for each in known})
-        seen = sorted((self._seen(each, now) for each in known), key=_order)
+        self._known = self._run.store.in_other_runs(self._run.id, now)
+        found = {*self._known, *self._leased(now)}
+        if (names := {each.machine for each in found}) != self._away:
+            self._away, self.needed = names, self._needed(names)
+        seen = sorted((self._seen(each, now) for each in found), key=_order)
         # Of several runs one tells why a machine is away: the one that is at work on it.
         return tuple({each.member.name: each for each in seen}.values())
 
@@ -57,6 +61,14 @@ class OtherRuns:
         """Record that work on machines begins. False where another run was quicker: ask anew."""
         now = self._run.clock()
         return self._run.store.start_machines(self._run.id, names, self._known, now)
+
+    def _leased(self, now: datetime) -> Iterator[InRun]:
+        """Return the machines that runs of other inventories have, by the machines' leases."""
+        for lease in self._run.store.foreign_leases(self._run.id):
+            name = self._names.get(lease.machine)
+            if name is not None and lease.expires_at > now - LATELY:
+                at_work = Status.IN_PROGRESS
+                yield InRun(name, lease.run_id, at_work, goes_on=True, alive_at=lease.expires_at)
 
     def _seen(self, each: InRun, now: datetime) -> InOtherRun:
         member = self._member(each.machine)

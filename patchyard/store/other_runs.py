@@ -17,9 +17,9 @@ from patchyard.domain.census import DOWN
 from patchyard.domain.outcome import Status
 from patchyard.store.errors import NotRecorded
 from patchyard.store.machines import change_machine
-from patchyard.store.models import AssessmentRow, MachineRunRow, RunRow
-from patchyard.store.part import Part, as_records
-from patchyard.store.records import InRun
+from patchyard.store.models import AssessmentRow, LeaseRow, MachineRunRow, RunRow
+from patchyard.store.part import Part, as_records, select_as
+from patchyard.store.records import InRun, Lease
 
 LATELY = timedelta(days=7)
 """How long a machine is missed for which nobody has spoken since: neither its run, nor a look."""
@@ -39,6 +39,19 @@ class OtherRuns(Part):
         """
         query = _away(run_id, now)
         return frozenset(as_records(InRun, self._database.rows(query)))
+
+    def foreign_leases(self, run_id: str) -> tuple[Lease, ...]:
+        """Return the leases of open runs of other inventories than a run's own.
+
+        What another inventory calls a machine is of no use here; whose it is, its lease tells.
+        """
+        inventory = select(RunRow.inventory).where(RunRow.id == run_id).scalar_subquery()
+        query = (
+            select_as(Lease, LeaseRow)
+            .join(RunRow, RunRow.id == LeaseRow.run_id)
+            .where(RunRow.inventory != inventory, RunRow.finished_at.is_(None))
+        )
+        return as_records(Lease, self._database.rows(query))
 
     def start_machines(
         self, run_id: str, machines: Collection[str], known: Collection[InRun], at: datetime

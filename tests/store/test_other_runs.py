@@ -16,6 +16,7 @@ from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.rollout import Done, Start, WaitForRuns, next_step
+from patchyard.leasing import lease_key
 from patchyard.other_runs import SILENT
 from patchyard.parameters import PatchParameters, RollbackParameters
 from patchyard.planner import RecordedRollout
@@ -332,3 +333,27 @@ def test_a_region_or_a_pair_waits_for_a_machine_that_only_another_run_has(
     assert isinstance(next_step(rollout.now(), NOW), Start) == ("apart" not in rules)
     here.set_machine("patch-2", "east", Status.SUCCEEDED, "", NOW)
     assert next_step(rollout.now(), NOW) == Start((machine,))
+
+
+def test_a_machine_that_a_run_of_another_inventory_has_is_known_by_its_lease(here: Store) -> None:
+    """Inventories may call one machine by two names; its lease is held for the machine itself."""
+    other = begin(here, "patch-2", inventory="another")
+    run, made = controller(here, 1)
+    key = lease_key(node("blue", 0))
+    here.acquire_lease(key, other.id, "b", run.clock(), MINUTE)
+    rollout = RecordedRollout(run, made, PARAMETERS)
+    assert next_step(rollout.now(), run.clock()) == Start(("green-1", "red-1"))
+
+    assert [each.machine for each in here.foreign_leases(run.id)] == [key]
+    here.finish_run(other.id, Status.SUCCEEDED, "", run.clock())
+    assert here.foreign_leases(run.id) == ()
+    assert next_step(rollout.now(), run.clock()) == Start(("blue-1", "green-1", "red-1"))
+    here.reopen_run(other.id)
+    (held,) = here.foreign_leases(run.id)
+    run.clock = lambda: held.expires_at + LATELY - MINUTE
+    assert next_step(rollout.now(), run.clock()) == Start(("green-1", "red-1"))
+    run.clock = lambda: held.expires_at + LATELY
+    assert next_step(rollout.now(), run.clock()) == Start(("blue-1", "green-1", "red-1"))
+    mine = begin(here, "patch-3")
+    here.acquire_lease("another-machine", mine.id, "c", run.clock(), MINUTE)
+    assert [each.run_id for each in here.foreign_leases(run.id)] == [other.id]
