@@ -18,7 +18,7 @@ from patchyard.domain.actions import Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.power import Arrival, PowerState, arrive, keeps_on
-from patchyard.errors import MachineError, PowerFailed
+from patchyard.errors import MachineError, PowerFailed, PowerTimedOut
 from patchyard.leasing import release_lease, take_lease
 from patchyard.power import PowerSwitch, open_switch
 from patchyard.runs import Run
@@ -127,7 +127,8 @@ def _order_start(run: Run, machine: Machine) -> str:
     except PowerFailed as error:
         if _state(run, machine) != PowerState.ON:
             return f"it is off, and could not be started: {error}"
-        run.store.record_left_on(run.id, machine.name, NOT_OURS)
+        if not isinstance(error, PowerTimedOut):
+            run.store.record_left_on(run.id, machine.name, NOT_OURS)
     return ""
 
 
@@ -161,7 +162,8 @@ def leave(run: Run, machine: Machine, status: Status) -> str:
     debt = next((each for each in _debts(run) if each.machine == machine.name), None)
     if machine.power is None or debt is None or run.lost.is_set():
         return ""
-    why = NOT_OURS if debt.left_on == NOT_OURS else ""
+    theirs = debt.left_on == NOT_OURS and _state(run, machine) != PowerState.OFF
+    why = NOT_OURS if theirs else ""
     why = why or keeps_on(status, unfinished=_unfinished(run, machine))
     if not why and (refused := _lease(run, machine)):
         why = refused.reason

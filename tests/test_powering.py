@@ -12,11 +12,11 @@ from patchyard import powering
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.power import PowerState
-from patchyard.errors import PowerFailed
+from patchyard.errors import PowerFailed, PowerTimedOut
 from patchyard.leasing import lease_key
 from patchyard.parameters import PatchParameters
 from patchyard.planner import RecordedRollout
-from patchyard.powering import arrive_at, leave, put_all_back
+from patchyard.powering import arrive_at, leave, on_for_a_look, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
 from patchyard.store import PowerStart, RunRecord
 from tests.store.samples import plan
@@ -38,6 +38,7 @@ class Switch:
         self.asked: list[str] = []
         self.deaf = False
         self.on_start: Callable[[], None] = lambda: None
+        self.refuses = PowerFailed("no current")
 
     def state(self) -> PowerState:
         return PowerState.ON if self.is_on else PowerState.OFF
@@ -45,7 +46,7 @@ class Switch:
     def start(self) -> None:
         self.asked.append("start")
         self.on_start()
-        raise PowerFailed("no current")
+        raise self.refuses
 
     def stop(self) -> None:
         self.asked.append("stop")
@@ -242,6 +243,9 @@ def test_a_machine_that_somebody_else_started_meanwhile_is_left_on_and_told(
     assert switch.asked == ["start"]
     assert (debt(run).off_at, debt(run).left_on) == (None, powering.NOT_OURS)
     assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    switch.is_on = False
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert debt(run).off_at is not None
     switch.is_on, switch.on_start = False, lambda: None
     run.store.record_start(run.id, "db-1", run.clock())
     assert leave(run, db(run), Status.SUCCEEDED) == ""
@@ -317,3 +321,29 @@ def test_a_machine_that_was_put_back_off_is_no_machine_that_is_up(run: Run, swit
     assert rollout.now().off == {"db-1"}
     run.store.record_start(run.id, "db-1", run.clock())
     assert rollout.now().off == frozenset()
+
+
+def test_a_machine_whose_start_did_not_end_in_time_and_that_is_on_was_started_by_this_run(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on, switch.refuses = False, PowerTimedOut("virsh did not end within 60 s")
+    switch.on_start = lambda: setattr(switch, "is_on", True)
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+    assert arrive_at(run, db(run)) is None
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert switch.asked == ["start", "stop"]
+
+
+def test_a_machine_that_never_comes_up_is_unreachable_and_put_back(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on = False
+    monkeypatch.setattr(switch, "start", lambda: setattr(switch, "is_on", True))
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "no answer")  # noqa: ARG005
+    with on_for_a_look(run, db(run)) as away:
+        assert away is not None
+        assert away.status == Status.UNREACHABLE
+        assert away.reason == "it was off and was started; it was not there in 10 s: no answer"
+        assert switch.is_on
+    assert (switch.is_on, debt(run).off_at is None) == (False, False)
+    assert run.at_work == {}
