@@ -59,8 +59,8 @@ class OtherRuns:
 
     def start(self, names: Collection[str]) -> bool:
         """Record that work on machines begins. False where another run was quicker: ask anew."""
-        now = self._run.clock()
-        return self._run.store.start_machines(self._run.id, names, self._known, now)
+        run, known = self._run, self._known
+        return run.store.start_machines(run.id, run.owner, names, known, run.clock())
 
     def _leased(self, now: datetime) -> Iterator[InRun]:
         """Return the machines that runs of other inventories have, by the machines' leases."""

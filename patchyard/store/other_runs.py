@@ -54,19 +54,26 @@ class OtherRuns(Part):
         return as_records(Lease, self._database.rows(query))
 
     def start_machines(
-        self, run_id: str, machines: Collection[str], known: Collection[InRun], at: datetime
+        self,
+        run_id: str,
+        owner: str,
+        machines: Collection[str],
+        known: Collection[InRun],
+        at: datetime,
     ) -> bool:
         """Record that work on machines begins, where other runs do no more than is known.
 
         False, and nothing is recorded, where another run has begun or lost a machine meanwhile:
         then it is to be decided anew. Of two runs that ask at the same instant one is the second.
+        False also where the run has another owner by now, who may start the same.
 
         Raises:
             NotRecorded: there is no such run, or it does not have one of the machines.
         """
 
         def work(connection: Connection) -> bool:
-            _wait_for_turn(connection, run_id)
+            if _wait_for_turn(connection, run_id) != owner:
+                return False
             found = as_records(InRun, connection.execute(_away(run_id, at)).all())
             if not set(found) <= set(known):
                 return False
@@ -77,21 +84,24 @@ class OtherRuns(Part):
         return self._database.write(work)
 
 
-def _wait_for_turn(connection: Connection, run_id: str) -> None:
+def _wait_for_turn(connection: Connection, run_id: str) -> str:
     """Keep all others of the inventory from starting machines until this transaction ends.
 
     SQLite has one writer at a time; elsewhere the rows of the open runs are locked, in one order.
+    Answers who owns the run.
     """
     inventory = select(RunRow.inventory).where(RunRow.id == run_id).scalar_subquery()
     every = (
-        select(RunRow.id)
+        select(RunRow.id, RunRow.owner)
         .where(RunRow.inventory == inventory, RunRow.finished_at.is_(None))
         .where(RunRow.kind.in_(CHANGING))
         .order_by(RunRow.id)
         .with_for_update(key_share=True)
     )
-    if run_id not in {row.id for row in connection.execute(every)}:
+    owners = {row.id: str(row.owner) for row in connection.execute(every)}
+    if run_id not in owners:
         raise NotRecorded(f"there is no open run {run_id}")
+    return owners[run_id]
 
 
 def _away(run_id: str, now: datetime) -> Select[str, str, Status, bool, datetime]:

@@ -116,22 +116,31 @@ class TestStarting:
         self, store: Store, run: RunRecord
     ) -> None:
         store.add_machines(run.id, [("db-2", 1, 0), ("db-3", 1, 1)])
-        assert store.start_machines(run.id, ["db-2"], (), NOW)
+        assert store.start_machines(run.id, "", ["db-2"], (), NOW)
         having(store, "patch-2", AT_WORK)
         known = store.in_other_runs(run.id, NOW)
-        assert not store.start_machines(run.id, ["db-3"], (), NOW)
+        assert not store.start_machines(run.id, "", ["db-3"], (), NOW)
         assert store.standings(run.id)["db-3"].status == Status.NOT_STARTED
         store.claim_run("patch-2", "a", NOW + MINUTE, MINUTE)  # a sign of life is nothing new
-        assert store.start_machines(run.id, ["db-3"], known, NOW)
+        assert store.start_machines(run.id, "", ["db-3"], known, NOW)
         assert {each.status for each in store.standings(run.id).values()} == {AT_WORK}
+
+    def test_a_run_that_has_another_owner_by_now_starts_nothing(
+        self, store: Store, run: RunRecord
+    ) -> None:
+        store.add_machines(run.id, [("db-2", 1, 0)])
+        store.claim_run(run.id, "b", NOW, MINUTE)
+        assert not store.start_machines(run.id, "a", ["db-2"], (), NOW)
+        assert store.standings(run.id)["db-2"].status == Status.NOT_STARTED
+        assert store.start_machines(run.id, "b", ["db-2"], (), NOW)
 
     def test_all_of_a_start_are_recorded_or_none(self, store: Store, run: RunRecord) -> None:
         store.add_machines(run.id, [("db-2", 1, 0)])
         with pytest.raises(NotRecorded):
-            store.start_machines(run.id, ["db-2", "db-3"], (), NOW)
+            store.start_machines(run.id, "", ["db-2", "db-3"], (), NOW)
         assert store.standings(run.id)["db-2"].status == Status.NOT_STARTED
         with pytest.raises(NotRecorded):
-            store.start_machines("patch-0", ["db-2"], (), NOW)
+            store.start_machines("patch-0", "", ["db-2"], (), NOW)
 
 
 # --- runs that meet -------------------------------------------------------------------------
@@ -165,6 +174,7 @@ def controller(store: Store, number: int, at: datetime | None = None) -> tuple[R
         started_at=at or datetime.now(UTC),
     )
     store.create_run(record)
+    store.claim_run(record.id, str(number), record.started_at, MINUTE)
     store.add_machines(record.id, [(name, 1, n) for n, name in enumerate(names)])
     return Run(record=record, store=store, inventory=INVENTORY, owner=str(number)), plan(*names)
 
