@@ -17,7 +17,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.rollout import Done, Halt, Start, next_step
 from patchyard.fleet import assess_machine, work_on
 from patchyard.parameters import AssessParameters, PatchParameters
-from patchyard.planner import RecordedRollout, mark_started, plan_run, select_machines
+from patchyard.planner import RecordedRollout, plan_run, select_machines
 from patchyard.reporting import write_report
 from patchyard.runs import Run, begin
 
@@ -81,8 +81,7 @@ def _roll_out(run: Run, parameters: PatchParameters) -> str:
             step = next_step(rollout.now(), run.clock())
             match step:
                 case Start():
-                    mark_started(run, list(step.machines))
-                    for name in step.machines:
+                    for name in step.machines if rollout.start(step.machines) else ():
                         pool.submit(work_on, run, name)
                 case Halt():
                     return step.reason

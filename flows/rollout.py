@@ -23,13 +23,7 @@ from patchyard.domain.rollout import (
 from patchyard.hooks.around import Around
 from patchyard.openings import Closed, Opening
 from patchyard.parameters import PatchParameters, RollbackParameters
-from patchyard.planner import (
-    RecordedRollout,
-    interrupted,
-    mark_started,
-    note_downloads,
-    select_machines,
-)
+from patchyard.planner import RecordedRollout, interrupted, note_downloads, select_machines
 from patchyard.runs import Run
 from tasks.assess import assess_batch
 from tasks.patch import download_batch, work_batch
@@ -106,18 +100,20 @@ def _carry_out(
                         return refused
                     rollout = RecordedRollout(run, plan, parameters)
                 case _:
-                    _turn(run, around, step, ahead, crew)
+                    window.waits(step)
+                    _turn(run, rollout, around, step, ahead, crew)
             ahead.insist()
             crew.insist()
             window.progress()
 
 
-def _turn(run: Run, around: Around, step: Step, ahead: Crew, crew: Crew) -> None:
+def _turn(
+    run: Run, rollout: RecordedRollout, around: Around, step: Step, ahead: Crew, crew: Crew
+) -> None:
     """Begin on the machines that may be begun on, or wait for a turn."""
     match step:
         case Start():
-            if around.begin(step.machines):
-                mark_started(run, step.machines)
+            if around.begin(step.machines) and rollout.start(step.machines):
                 crew.start(step.machines)
         case Fetch():
             machines = step.machines[: run.slots - ahead.working]

@@ -31,6 +31,7 @@ from patchyard.account import assessment_rows, wave_rows
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.report import RunReport
+from patchyard.domain.rollout import Step, WaitForRuns
 from patchyard.domain.verdict import verdict
 from patchyard.fleet import ENDED
 from patchyard.reporting import render_markdown, write_report
@@ -67,6 +68,7 @@ class Window:
         self._shown_at = 0.0
         self._waves_shown: set[int] = set()
         self._plan: Plan | None = None
+        self._waits_for = ""
         self._showing = Showing(partial(self.say, "", "prefect"))
 
     def __enter__(self) -> Self:
@@ -151,6 +153,12 @@ class Window:
             percent = min(100.0, 100.0 * final / self._total)
             self._showing.show(partial(self._bar, told, percent))
         self._show_ended_waves()
+
+    def waits(self, step: Step) -> None:
+        """Tell which other run is waited for, once for as long as it is the same."""
+        if isinstance(step, WaitForRuns) and step.reason != self._waits_for:
+            self._waits_for = step.reason
+            self.say("", "waits", f"for another run: {step.reason}")
 
     def assessed(self) -> None:
         """Show the table of the assessment."""

@@ -214,7 +214,12 @@ def classes_of(run: Run, machine: Machine) -> frozenset[Classification]:
 
 
 def close(run: Run, report: RunReport) -> RunReport:
-    """Record the end of the run with its report, and answer the report."""
+    """Record the end of the run with its report, and answer the report.
+
+    Where another controller has the run by now, its end is for that one to record.
+    """
+    if run.lost.is_set():
+        return report
     run.store.finish_run(
         run.id, report.status, verdict(report), run.clock(), report.model_dump(mode="json")
     )

@@ -109,6 +109,10 @@ class PowerFailed(MachineError):
     code = "power_failed"
 
 
+class PowerTimedOut(PowerFailed):
+    """An order about a machine's power did not end in time; it may have been carried out."""
+
+
 class ScriptFailed(MachineError):
     """A script ended with an exit status that means failure."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from patchyard.approving import narrowed_away, waiting_waves
@@ -20,7 +20,9 @@ from patchyard.domain.selection import Selection
 from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
 from patchyard.fleet import BEFORE
 from patchyard.grouping import Others, check_rules, groups_of, machine_of, waves_of
+from patchyard.other_runs import OtherRuns
 from patchyard.parameters import PatchParameters, RollbackParameters
+from patchyard.powering import off_again
 from patchyard.promoting import promote
 from patchyard.runs import Run
 
@@ -153,7 +155,7 @@ class RecordedRollout:
         self._absent = tuple(groups.member(each, 0) for each in others.absent)
         self._unserved = tuple(groups.member(each, 0) for each in others.unserved)
         here = {*placed, *(machine.name for machine in others.machines)}
-        self._quorums = groups.needed([machine_of(run, name) for name in here], others.idle)
+        self._others = OtherRuns(run, groups, [machine_of(run, n) for n in here], others.idle)
         self._done_well = GOOD | {Status.ROLLED_BACK} if run.record.kind == "rollback" else GOOD
         self._budget = _budget(parameters)
         self._limits = _limits(parameters)
@@ -161,7 +163,8 @@ class RecordedRollout:
         self._window = run.window
 
     def now(self) -> Rollout:
-        """Return the rollout as it is recorded now."""
+        """Return the rollout as it is recorded now, and what other runs keep away from it."""
+        away = self._others.look()
         standings = self._run.store.standings(self._run.id)
         ended: dict[int, datetime] = {}
         for member in self._members:
@@ -178,7 +181,9 @@ class RecordedRollout:
             forgiven=self._forgiven,
             absent=self._absent,
             unserved=self._unserved,
-            quorums=self._quorums,
+            quorums=self._others.needed,
+            in_other_runs=away,
+            off=off_again(self._run),
             done_well=self._done_well,
             unapproved=self._unapproved,
             pending=frozenset(self._run.pending),
@@ -187,6 +192,13 @@ class RecordedRollout:
             stop_because="; ".join(self._run.stops.values()),
             to_download=frozenset(self._run.to_download),
         )
+
+    def start(self, names: Collection[str]) -> bool:
+        """Record that work on machines begins, before it does.
+
+        False where another run has begun or lost a machine since the last question: ask anew.
+        """
+        return self._others.start(names)
 
 
 def _why(item: LeftOut) -> str:
@@ -224,12 +236,6 @@ def note_downloads(run: Run, plan: Plan) -> None:
         planned = {part.machine for part in plan.machines if part.updates}
         placed = {name for wave in plan.waves for name in wave}
         run.to_download = (planned & placed) - run.store.downloaded(run.id)
-
-
-def mark_started(run: Run, names: Iterable[str]) -> None:
-    """Record that work on machines begins, before it does."""
-    for name in names:
-        run.store.set_machine(run.id, name, Status.IN_PROGRESS, "", run.clock())
 
 
 def drift_of(run: Run, plan: Plan) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from patchyard.domain.actions import Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.power import Arrival, PowerState, arrive, keeps_on
-from patchyard.errors import MachineError, PowerFailed
+from patchyard.errors import MachineError, PowerFailed, PowerTimedOut
 from patchyard.leasing import release_lease, take_lease
 from patchyard.power import PowerSwitch, open_switch
 from patchyard.runs import Run
@@ -28,6 +28,7 @@ POLL_SECONDS = 2.0
 """Time between two looks whether a machine is off."""
 
 STILL_ON = "it is still on"
+NOT_OURS = "its start failed, and it was on all the same: somebody else may have started it"
 STARTED, OFF_AGAIN = "started for a run", "put back off"
 
 
@@ -62,6 +63,8 @@ def arrive_at(run: Run, machine: Machine) -> Finish | None:
         return Finish(status=Status.SKIPPED, reason=why)
     if choice == Arrival.GO_ON and not owed:
         return None
+    if choice == Arrival.START and not begun and run.cancelled():
+        return Finish(status=Status.CANCELLED, reason="cancelled before it was started")
     if refused := _lease(run, machine):
         return refused
     absent = _have_it_on(run, machine, start=choice == Arrival.START)
@@ -124,6 +127,8 @@ def _order_start(run: Run, machine: Machine) -> str:
     except PowerFailed as error:
         if _state(run, machine) != PowerState.ON:
             return f"it is off, and could not be started: {error}"
+        if not isinstance(error, PowerTimedOut):
+            run.store.record_left_on(run.id, machine.name, NOT_OURS)
     return ""
 
 
@@ -147,14 +152,19 @@ def _wait_until_there(run: Run, machine: Machine) -> str:
 def leave(run: Run, machine: Machine, status: Status) -> str:
     """Put a machine that this run started back off. Answers why it is still on; empty if not so.
 
+    A controller that has lost its run leaves all to the one that has it, who may be at work there.
+
     Args:
         run: the open run.
         machine: the machine.
         status: how it went for the machine in this run.
     """
-    if machine.power is None or not _owed(run, machine.name):
+    debt = next((each for each in _debts(run) if each.machine == machine.name), None)
+    if machine.power is None or debt is None or run.lost.is_set():
         return ""
-    why = keeps_on(status, unfinished=_unfinished(run, machine))
+    theirs = debt.left_on == NOT_OURS and _state(run, machine) != PowerState.OFF
+    why = NOT_OURS if theirs else ""
+    why = why or keeps_on(status, unfinished=_unfinished(run, machine))
     if not why and (refused := _lease(run, machine)):
         why = refused.reason
     why = why or _put_back(run, machine)
@@ -204,7 +214,7 @@ def put_all_back(run: Run) -> None:
     A run that is taken up again after a crash finds here what its first controller left on.
     """
     debts = [each.machine for each in _debts(run)]
-    if not debts:
+    if not debts or run.lost.is_set():
         return
     records = {record.machine: record for record in run.store.machines(run.id)}
     with ThreadPoolExecutor(min(run.slots, len(debts))) as pool:
@@ -226,6 +236,10 @@ def _settle(run: Run, name: str) -> str:
         return why
     try:
         return leave(run, machine, run.store.standings(run.id)[name].status)
+    except Exception as error:  # noqa: BLE001 - the run does not die of one machine
+        why = f"it could not be put back off: {error!r}"
+        run.store.record_left_on(run.id, name, why)
+        return why
     finally:
         release_lease(run, name)
 
@@ -243,6 +257,14 @@ def off_late(finish: Finish) -> Finish:
     """Return the verdict of a machine that could be put back only at the end of the run."""
     reason = finish.reason.replace(STILL_ON, "it was put back off at the end only")
     return Finish(status=finish.status, reason=reason)
+
+
+def off_again(run: Run) -> frozenset[str]:
+    """Return the machines that a run has started and put back off."""
+    if not any(machine.power for machine in run.inventory.machines):
+        return frozenset()
+    starts = run.store.power_starts(run.id)
+    return frozenset(each.machine for each in starts if each.off_at is not None)
 
 
 def power_findings(run: Run) -> dict[str, str]:

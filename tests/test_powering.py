@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from patchyard import powering
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.power import PowerState
-from patchyard.errors import PowerFailed
+from patchyard.errors import PowerFailed, PowerTimedOut
 from patchyard.leasing import lease_key
-from patchyard.powering import arrive_at, leave, put_all_back
+from patchyard.parameters import PatchParameters
+from patchyard.planner import RecordedRollout
+from patchyard.powering import arrive_at, leave, on_for_a_look, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
 from patchyard.store import PowerStart, RunRecord
+from tests.store.samples import plan
 
 INVENTORY = """
 machines:
@@ -34,13 +37,16 @@ class Switch:
         self.is_on = True
         self.asked: list[str] = []
         self.deaf = False
+        self.on_start: Callable[[], None] = lambda: None
+        self.refuses = PowerFailed("no current")
 
     def state(self) -> PowerState:
         return PowerState.ON if self.is_on else PowerState.OFF
 
     def start(self) -> None:
         self.asked.append("start")
-        raise PowerFailed("no current")
+        self.on_start()
+        raise self.refuses
 
     def stop(self) -> None:
         self.asked.append("stop")
@@ -228,3 +234,130 @@ def test_a_machine_that_went_off_in_mid_work_is_left_to_its_record(
     run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
     assert arrive_at(run, db(run)) is None
     assert switch.asked == []
+
+
+def test_a_machine_that_somebody_else_started_meanwhile_is_left_on_and_told(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was off when it was looked at; the order failed, and it was on all the same."""
+    switch.is_on = False
+
+    def somebody_starts_it() -> None:
+        switch.is_on = True
+
+    switch.on_start = somebody_starts_it
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+
+    assert arrive_at(run, db(run)) is None
+    run.store.set_machine(run.id, "db-1", Status.SUCCEEDED, "as it went", run.clock())
+    why = leave(run, db(run), Status.SUCCEEDED)
+    put_all_back(run)
+
+    assert why == powering.NOT_OURS
+    assert switch.asked == ["start"]
+    assert (debt(run).off_at, debt(run).left_on) == (None, powering.NOT_OURS)
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    switch.is_on = False
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert debt(run).off_at is not None
+    switch.is_on, switch.on_start = False, lambda: None
+    run.store.record_start(run.id, "db-1", run.clock())
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert debt(run).off_at is not None
+
+
+def test_a_controller_that_lost_its_run_touches_no_power_of_it(run: Run, switch: Switch) -> None:
+    """Whoever has the run by now may be in the middle of a change there."""
+    owing(run)
+    run.lost.set()
+
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    put_all_back(run)
+
+    assert switch.asked == []
+    assert (debt(run).off_at, debt(run).left_on) == (None, "")
+    assert verdict(run) == (Status.SUCCEEDED, "as it went")
+
+
+def test_after_a_cancel_nothing_is_started(run: Run, switch: Switch) -> None:
+    switch.is_on = False
+    run.stop.set()
+
+    finish = arrive_at(run, db(run))
+
+    assert finish is not None
+    assert (finish.status, switch.asked) == (Status.CANCELLED, [])
+    assert run.store.power_starts(run.id) == ()
+
+
+def test_what_was_begun_is_started_again_after_a_cancel_to_be_brought_to_its_end(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing(run, Status.IN_PROGRESS)
+    run.store.begin_step(run.id, "db-1", "install-0-0", {"kind": "install"}, run.clock())
+    switch.is_on = False
+    run.stop.set()
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+    assert arrive_at(run, db(run)) is None
+    assert switch.asked == ["start"]
+
+
+def test_a_provider_that_breaks_ends_no_run(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing(run)
+
+    def broken() -> PowerState:
+        raise RuntimeError("what was that?")
+
+    monkeypatch.setattr(switch, "state", broken)
+
+    put_all_back(run)
+
+    assert "what was that?" in debt(run).left_on
+    assert verdict(run)[0] == Status.COMPLETED_WITH_WARNINGS
+    assert run.at_work == {}
+
+
+def test_a_machine_of_which_nobody_knows_what_became_is_left_on(run: Run, switch: Switch) -> None:
+    owing(run, Status.UNKNOWN)
+    put_all_back(run)
+    assert switch.asked == []
+    assert "its end is not known" in debt(run).left_on
+
+
+def test_a_machine_that_was_put_back_off_is_no_machine_that_is_up(run: Run, switch: Switch) -> None:
+    owing(run, Status.NOT_STARTED)
+    rollout = RecordedRollout(run, plan("db-1"), PatchParameters(inventory="mine"))
+    assert rollout.now().off == frozenset()
+    put_all_back(run)
+    assert not switch.is_on
+    assert rollout.now().off == {"db-1"}
+    run.store.record_start(run.id, "db-1", run.clock())
+    assert rollout.now().off == frozenset()
+
+
+def test_a_machine_whose_start_did_not_end_in_time_and_that_is_on_was_started_by_this_run(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on, switch.refuses = False, PowerTimedOut("virsh did not end within 60 s")
+    switch.on_start = lambda: setattr(switch, "is_on", True)
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "")  # noqa: ARG005
+    assert arrive_at(run, db(run)) is None
+    assert leave(run, db(run), Status.SUCCEEDED) == ""
+    assert switch.asked == ["start", "stop"]
+
+
+def test_a_machine_that_never_comes_up_is_unreachable_and_put_back(
+    run: Run, switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.is_on = False
+    monkeypatch.setattr(switch, "start", lambda: setattr(switch, "is_on", True))
+    monkeypatch.setattr(powering, "_wait_until_there", lambda run, machine: "no answer")  # noqa: ARG005
+    with on_for_a_look(run, db(run)) as away:
+        assert away is not None
+        assert away.status == Status.UNREACHABLE
+        assert away.reason == "it was off and was started; it was not there in 10 s: no answer"
+        assert switch.is_on
+    assert (switch.is_on, debt(run).off_at is None) == (False, False)
+    assert run.at_work == {}

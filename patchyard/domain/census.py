@@ -33,7 +33,8 @@ class Member:
 
     `domains` are its failure domains, `lanes` its zone in its service and its update domain in
     its set, `quorums` the groups of which enough must be up. It comes in the orders of `before`
-    first, and in those of `after` when all who come first have come to a good end.
+    first, and in those of `after` when all who come first have come to a good end. `run` is the
+    other run by which it is away; empty where it is not.
     """
 
     name: str
@@ -43,6 +44,22 @@ class Member:
     quorums: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    region: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InOtherRun:
+    """A machine that is away by another run: at work there, or left in a bad way there.
+
+    `comes_back` says that this run lives and works on it, so that waiting is an answer; no person
+    can forgive that. `closed` are regions in which nothing begins meanwhile, as they stand in for
+    its own.
+    """
+
+    member: Member
+    comes_back: bool
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,8 @@ class Rollout:
     its ends. `quorums` says how many of each group must be up. `done_well` are the good ends, for
     which those wait who come after others. `stop_because` is what a hook of the operator's own
     says against going on. `to_download` are machines whose updates can be fetched before the window
-    opens.
+    opens. `in_other_runs` are machines that are away by other runs, whether or not they are in this
+    one. `off` are machines that are off but while they are looked at or worked on.
     """
 
     members: tuple[Member, ...]
@@ -78,6 +96,8 @@ class Rollout:
     done_well: frozenset[Status] = GOOD
     stop_because: str = ""
     to_download: frozenset[str] = frozenset()
+    in_other_runs: tuple[InOtherRun, ...] = ()
+    off: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
@@ -128,7 +148,16 @@ class Census:
     @property
     def away(self) -> list[Member]:
         """Those that their failure domains lack now. Unknown is not taken for present."""
-        return [*self.at_work, *self.down, *self.unknown, *self.absent]
+        here = [*self.at_work, *self.down, *self.unknown, *self.absent]
+        names = {member.name for member in here}
+        others = (each.member for each in self.in_other_runs)
+        return [*here, *(member for member in others if member.name not in names)]
+
+    @property
+    def in_other_runs(self) -> list[InOtherRun]:
+        """Those that are away by other runs. What such a run has at work cannot be forgiven."""
+        forgiven, every = self.rollout.forgiven, self.rollout.in_other_runs
+        return [each for each in every if each.comes_back or each.member.name not in forgiven]
 
     @property
     def absent(self) -> list[Member]:

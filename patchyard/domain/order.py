@@ -87,15 +87,22 @@ class _Queue:
 
 
 def contradictions(
-    machines: Sequence[Machine], groups: Groups, published: RegionPairs
+    machines: Sequence[Machine], groups: Groups, published: RegionPairs, *, whole: bool = True
 ) -> Iterator[tuple[Path, str]]:
-    """Tell what of the rules cannot hold for the machines of a scope: the field, and why not."""
+    """Tell what of the rules cannot hold for the machines of a scope: the field, and why not.
+
+    Args:
+        machines: all of the scope; or those only that have something to do, without `whole`.
+        groups: the groups of the inventory's machines.
+        published: the regions that are known to be paired.
+        whole: whether a run looks at no other machines than these.
+    """
     known = groups.rules.region_phases(published).pairs
     for number, phase in enumerate(groups.rules.phases):
         if pair := known.within(phase):
             said = f"{pair[0]} and {pair[1]} are paired; write them in different phases"
             yield ("phases", number), said
-    impossible = tuple(groups.impossible(machines))
+    impossible = tuple(groups.impossible(machines, whole=whole))
     yield from impossible
     if not any(path[0] == "order" for path, _ in impossible):
         try:

@@ -82,6 +82,6 @@ def keeps_on(status: Status, *, unfinished: bool) -> str:
     """
     if status == Status.LOST_CONTACT:
         return "contact with it was lost, and what was begun on it may still be at work"
-    if status == Status.IN_PROGRESS or unfinished:
+    if status in {Status.IN_PROGRESS, Status.UNKNOWN} or unfinished:
         return "work on it has begun, and its end is not known"
     return ""

@@ -11,6 +11,7 @@ from patchyard.domain.attributes import values
 from patchyard.domain.availability import Availability
 from patchyard.domain.census import Lane, Member, Needed
 from patchyard.domain.inventory import Machine
+from patchyard.domain.regions import plain
 from patchyard.domain.scope import Scope, parse
 
 Path = tuple[str | int, ...]
@@ -63,6 +64,7 @@ class Groups:
             quorums=self.quorums(machine),
             before=self.before(machine),
             after=self.after(machine),
+            region=plain(machine.region or ""),
         )
 
     def before(self, machine: Machine) -> tuple[str, ...]:
@@ -132,26 +134,36 @@ class Groups:
 
     # --- what cannot hold -----------------------------------------------------------------------
 
-    def impossible(self, scope: Iterable[Machine]) -> Iterator[tuple[Path, str]]:
-        """Tell what the machines of a scope make impossible: the field, and what to write."""
-        seen: dict[str, None] = {}
+    def impossible(
+        self, scope: Iterable[Machine], *, whole: bool = True
+    ) -> Iterator[tuple[Path, str]]:
+        """Tell what the machines of a scope make impossible: the field, and what to write.
+
+        What is outside of a `whole` scope is not looked at, and so is not known to be up.
+        """
+        seen: Counter[str] = Counter()
         both: dict[int, list[str]] = defaultdict(list)
         for machine in scope:
-            seen |= dict.fromkeys(key for sort in self._quorum for key in sort.keys(machine))
+            seen.update(key for sort in self._quorum for key in sort.keys(machine))
             for key in set(self.before(machine)) & set(self.after(machine)):
                 both[_number(key)].append(machine.name)
-        for key in seen:
-            if self._sizes[key] <= self._least[key]:
-                yield self._never(key)
+        for key, here in seen.items():
+            if (here if whole else self._sizes[key]) <= self._least[key]:
+                yield self._never(key, here)
         for number, names in both.items():
             told = f"{', '.join(sorted(names)[:3])} would come before and after itself"
             yield ("order", number), f"{told}; write scopes that have no machine in common"
 
-    def _never(self, key: str) -> tuple[Path, str]:
+    def _never(self, key: str, here: int) -> tuple[Path, str]:
         told = key.partition(" ")[2]
         size, least = self._sizes[key], self._least[key]
-        instead = f"write {size - 1} or less" if size > 1 else "leave it out of the rule"
-        said = f"{told} has {size}, and {least} must be up, so none could be patched; {instead}"
+        said = f"{told} has {size}, and {least} must be up, so none could be patched; "
+        if size > least:
+            said = f"{told} has {here} of its {size} in the scope, and {least} must be known to "
+            said += "be up, so none could be patched; "
+        most = (here if size > least else size) - 1
+        said += f"write {most} or less" if most else "leave it out of the rule"
+        said += ", or a wider scope" if size > least else ""
         return ("quorum", _number(key), "at_least"), said
 
     def empty(self) -> Iterator[tuple[Path, str]]:

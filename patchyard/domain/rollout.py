@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from patchyard.domain.admission import EXCEEDED
-from patchyard.domain.census import Census, Member, Needed, Rollout
+from patchyard.domain.census import Census, InOtherRun, Member, Needed, Rollout
 from patchyard.domain.limits import Budget, Limits, Share
 from patchyard.domain.outcome import Status
 from patchyard.domain.vacancies import names, rules_of, startable, why_held
@@ -19,6 +19,7 @@ __all__ = [
     "Done",
     "Fetch",
     "Halt",
+    "InOtherRun",
     "Limits",
     "Member",
     "Needed",
@@ -27,6 +28,7 @@ __all__ = [
     "Start",
     "Step",
     "WaitForMachines",
+    "WaitForRuns",
     "WaitUntil",
     "next_step",
 ]
@@ -50,6 +52,13 @@ class WaitUntil:
 @dataclass(frozen=True, slots=True)
 class WaitForMachines:
     """Nothing may start before a machine at work has come to an end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForRuns:
+    """Nothing may start before other runs have brought machines to an end."""
 
     reason: str
 
@@ -82,7 +91,7 @@ class Done:
     """Every member has come to an end."""
 
 
-Step = Start | WaitUntil | WaitForMachines | AskApproval | Fetch | Halt | Done
+Step = Start | WaitUntil | WaitForMachines | WaitForRuns | AskApproval | Fetch | Halt | Done
 
 
 def next_step(rollout: Rollout, now: datetime) -> Step:
@@ -119,7 +128,18 @@ def _within_wave(rollout: Rollout, seen: Census, wave: int, now: datetime) -> St
     if seen.at_work:
         wait = "waits" if len(waiting) == 1 else "wait"
         return WaitForMachines(f"{_number(waiting)} of wave {wave} {wait} for room")
-    return _halt(seen, why_held(rules, waiting) or f"there are {rollout.limits.slots} slots")
+    why = why_held(rules, waiting) or f"there are {rollout.limits.slots} slots"
+    return WaitForRuns(why) if _held_by_runs(seen, waiting) else _halt(seen, why)
+
+
+def _held_by_runs(seen: Census, waiting: Sequence[Member]) -> bool:
+    """True where a machine could start if those that other runs have at work were back."""
+    rollout = seen.rollout
+    stay = tuple(each for each in rollout.in_other_runs if not each.comes_back)
+    if len(stay) == len(rollout.in_other_runs):
+        return False
+    without = Census.of(replace(rollout, in_other_runs=stay))
+    return bool(startable(rules_of(without), waiting, rollout.limits.slots))
 
 
 def _before_wave(rollout: Rollout, seen: Census, wave: int, now: datetime) -> Step | None:

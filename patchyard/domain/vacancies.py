@@ -41,7 +41,7 @@ class Rule(Protocol):
 
 def rules_of(seen: Census) -> tuple[Rule, ...]:
     """Return the rules that anything of a rollout could be held back by."""
-    return (Domains(seen), Lanes(seen), Quorums(seen), Orders(seen))
+    return (Domains(seen), Lanes(seen), Quorums(seen), Orders(seen), Regions(seen))
 
 
 def startable(rules: Sequence[Rule], waiting: Iterable[Member], free: int) -> tuple[str, ...]:
@@ -67,6 +67,7 @@ class Domains:
 
     def __init__(self, seen: Census) -> None:
         self._away = seen.away
+        self._names = {member.name for member in self._away}
         self._busy = Counter(domain for member in self._away for domain in member.domains)
         everybody = (*seen.rollout.members, *seen.rollout.absent)
         sizes = Counter(chain.from_iterable(member.domains for member in everybody))
@@ -74,12 +75,14 @@ class Domains:
         self._room = {domain: within[size] for domain, size in sizes.items()}
 
     def admits(self, member: Member) -> bool:
-        """True where every domain has room."""
-        return all(self._busy[domain] < self._room[domain] for domain in member.domains)
+        """True where every domain has room; one that is away already takes up none."""
+        own = member.name in self._names
+        return all(self._busy[domain] - own < self._room[domain] for domain in member.domains)
 
     def took(self, member: Member) -> None:
         """Take the room."""
-        self._busy.update(member.domains)
+        if member.name not in self._names:
+            self._busy.update(member.domains)
 
     def why(self, waiting: Sequence[Member]) -> str:
         """Name the domains without room, and whom they lack."""
@@ -134,33 +137,39 @@ class Quorums:
     def __init__(self, seen: Census) -> None:
         rollout = seen.rollout
         self._needed: Mapping[str, Needed] = rollout.quorums
-        self._up = Counter({key: len(each.elsewhere) for key, each in self._needed.items()})
+        self._gone = {each.member.name for each in seen.in_other_runs}
+        self._gone |= rollout.off - rollout.forgiven
+        sizes = {key: len(each.elsewhere - self._gone) for key, each in self._needed.items()}
+        self._up = Counter(sizes)
         if self._needed:
-            self._up.update(key for m in rollout.members if is_up(rollout, m) for key in m.quorums)
+            up = (m for m in rollout.members if is_up(rollout, m) and m.name not in self._gone)
+            self._up.update(key for member in up for key in member.quorums)
             self._up.update(self._forgiven(rollout))
 
     def _forgiven(self, rollout: Rollout) -> Iterator[str]:
         """Count those in no wave that are not known to be up, where a person says so."""
         for member in (*rollout.absent, *rollout.unserved):
-            if member.name in rollout.forgiven:
+            if member.name in rollout.forgiven and member.name not in self._gone:
                 known = (key for key in member.quorums if key in self._needed)
                 yield from (k for k in known if member.name not in self._needed[k].elsewhere)
 
     def admits(self, member: Member) -> bool:
         """True where enough are left without it."""
-        return not any(self._short(key) for key in member.quorums)
+        return not any(self._short(key, member) for key in member.quorums)
 
     def took(self, member: Member) -> None:
         """Count it as not up."""
-        self._up.subtract(member.quorums)
+        if member.name not in self._gone:
+            self._up.subtract(member.quorums)
 
-    def _short(self, key: str) -> bool:
+    def _short(self, key: str, member: Member) -> bool:
         needed = self._needed.get(key)
-        return needed is not None and self._up[key] <= needed.least
+        left = self._up[key] - (member.name not in self._gone)
+        return needed is not None and left < needed.least
 
     def why(self, waiting: Sequence[Member]) -> str:
         """Name the groups of which no more may be away."""
-        wanted = dict.fromkeys(key for m in waiting for key in m.quorums if self._short(key))
+        wanted = dict.fromkeys(key for m in waiting for key in m.quorums if self._short(key, m))
         return _listed(
             [
                 f"{key}: {self._needed[key].least} must be up, and {self._up[key]} are known to be"
@@ -185,7 +194,9 @@ class Orders:
         self._open: dict[str, list[Member]] = defaultdict(list)
         undone = (member for member in rollout.members if not _is_done(rollout, member))
         never = (m for m in rollout.unserved if m.name not in rollout.forgiven)
-        for member in (*undone, *seen.absent, *never):
+        others = (each.member for each in seen.in_other_runs)
+        first = {member.name: member for member in (*others, *undone, *seen.absent, *never)}
+        for member in first.values():
             for key in member.before:
                 self._open[key].append(member)
 
@@ -204,6 +215,30 @@ class Orders:
         )
 
 
+class Regions:
+    """While another run is at work in a region, nothing begins in those that stand in for it."""
+
+    def __init__(self, seen: Census) -> None:
+        self._closed: dict[str, list[Member]] = defaultdict(list)
+        for each in seen.in_other_runs:
+            for region in each.closed:
+                self._closed[region].append(each.member)
+
+    def admits(self, member: Member) -> bool:
+        """True where no other run is at work in a region that its own is paired with."""
+        return member.region not in self._closed
+
+    def took(self, member: Member) -> None:
+        """Nothing changes: within this run no wave has two regions that are paired."""
+
+    def why(self, waiting: Sequence[Member]) -> str:
+        """Name the regions that are held back, and by whom."""
+        held = dict.fromkeys(m.region for m in waiting if m.region in self._closed)
+        return _listed(
+            [f"region {each} stands in for that of {names(self._closed[each])}" for each in held]
+        )
+
+
 def _is_done(rollout: Rollout, member: Member) -> bool:
     status = rollout.status(member.name)
     if status in {Status.NOT_STARTED, Status.IN_PROGRESS}:
@@ -217,5 +252,6 @@ def _listed(told: Sequence[str]) -> str:
 
 
 def names(members: Iterable[Member]) -> str:
-    """Name members, the first few of many."""
-    return counting.names((member.name for member in members), NAMED)
+    """Name members, the first few of many, and the other run by which one is away."""
+    told = (f"{m.name} (by run {m.run})" if m.run else m.name for m in members)
+    return counting.names(told, NAMED)

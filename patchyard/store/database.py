@@ -59,6 +59,9 @@ _PRAGMAS = (
 
 def make_engine(url: URL, **options: Any) -> Engine:
     """Return an engine on which `Connection.begin` is what it says, on SQLite too."""
+    if url.get_backend_name() == "postgresql":
+        # Whoever has waited for its turn must see what was done before, whatever the server's way.
+        options = {"isolation_level": "READ COMMITTED", **options}
     engine = create_engine(
         url,
         hide_parameters=True,  # an error's text goes into logs and reports

@@ -95,6 +95,7 @@ class MachineRunRow(Base):
     """One machine in one run: its place in the waves, and its verdict."""
 
     __tablename__ = "machine_runs"
+    __table_args__ = (Index(None, "status", "finished_at"),)
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     machine: Mapped[str] = mapped_column(primary_key=True)

@@ -60,6 +60,20 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class InRun:
+    """A machine that a run has at work, or left in a bad way and that was not seen since.
+
+    `goes_on` says that the run has no end yet, `alive_at` when it last showed life.
+    """
+
+    machine: str
+    run_id: str
+    status: Status
+    goes_on: bool
+    alive_at: datetime = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """One act on one machine. `finished_at` is None while it may still be going on."""
 

@@ -12,6 +12,7 @@ from patchyard.store.hook_calls import HookCalls
 from patchyard.store.leases import Leases
 from patchyard.store.machines import Machines
 from patchyard.store.notices import Notices
+from patchyard.store.other_runs import OtherRuns
 from patchyard.store.plans import Plans
 from patchyard.store.power_starts import PowerStarts
 from patchyard.store.runs import Runs
@@ -32,6 +33,7 @@ class Store(
     Notices,
     Histories,
     PowerStarts,
+    OtherRuns,
 ):
     """All that is remembered. Every method is one short transaction; any thread may call it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -216,6 +217,27 @@ def test_the_two_of_a_pair_are_never_away_together_nor_while_one_is_bad() -> Non
     assert "apart[0] tags.role == fw" in halted(step(fleet, done, apart=apart))
 
 
+def test_a_machine_that_is_off_again_is_not_up_and_takes_nothing_when_it_is_worked_on() -> None:
+    """It was started to be looked at: a quorum that counted on it would not be one."""
+    fleet = [machine(name, cluster="db", tags={"role": "db"}) for name in "abc"]
+    quorum = [{"of": "cluster == db", "at_least": 2}]
+    groups = Groups(rules(quorum=quorum), fleet)
+    members = tuple(groups.member(each, 1) for each in fleet)
+
+    def asked(off: str, **more: Any) -> Step:
+        made = Rollout(members, {}, quorums=groups.needed(fleet, ()), off=frozenset(off))
+        return next_step(replace(made, **more), NOON)
+
+    assert asked("") == Start(("a",))
+    assert asked("a") == Start(("a",))
+    assert asked("c") == Start(("c",))
+    assert "2 must be up, and 2 are known" in halted(asked("c", statuses={"c": Status.SUCCEEDED}))
+    assert asked("c", statuses={"c": Status.SUCCEEDED}, forgiven=frozenset("c")) == Start(("a",))
+    idle = Rollout(members[:2], {}, quorums=groups.needed(fleet, fleet[2:]))
+    assert next_step(idle, NOON) == Start(("a",))
+    assert "2 are known" in halted(next_step(replace(idle, off=frozenset("c")), NOON))
+
+
 # --- order ----------------------------------------------------------------------------------
 
 
@@ -320,6 +342,21 @@ def test_a_quorum_that_nobody_could_ever_leave_is_refused() -> None:
         "write 1 or less"
     }
     assert wrong([*fleet, machine("c", cluster="db")], quorum=quorum) == {}
+
+
+def test_a_quorum_that_a_scope_sees_too_little_of_is_refused_before_anything_is_done() -> None:
+    """What a run does not look at is not known to be up, so it would halt at its first machine."""
+    fleet = [machine(name, cluster="db") for name in "abc"]
+    quorum = [{"of": "cluster exists", "each": "cluster", "at_least": "majority"}]
+    groups = Groups(rules(quorum=quorum), fleet)
+    assert dict(contradictions(fleet[:2], groups, published_pairs())) == {
+        ("quorum", 0, "at_least"): "cluster db has 2 of its 3 in the scope, and 2 must be known to "
+        "be up, so none could be patched; write 1 or less, or a wider scope"
+    }
+    assert not any(contradictions(fleet, groups, published_pairs()))
+    assert not any(contradictions(fleet[:1], groups, published_pairs(), whole=False))
+    single = dict(contradictions(fleet[:1], groups, published_pairs()))
+    assert "a wider scope" in single["quorum", 0, "at_least"]
 
 
 def test_a_written_phase_with_a_pair_is_refused() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from patchyard.maintenance_parameters import patch_parameters
 from patchyard.parameters import RollbackParameters
 from patchyard.providers import load_inventory, load_maintenance
 from patchyard.settings import settings
-from patchyard.store import open_store
+from patchyard.store import RunRecord, Store, open_store
 from patchyard.testing.simulated import Fault, SimulatedMachine, SimulatedYard
-from tests.flows.windows import inventory_of, minute, now, write_maintenance
+from tests.flows.windows import inventory_of, minute, now, somebody, write_maintenance
 
 UNIT = "nginx.service"
 CHECKED = {
@@ -197,3 +198,43 @@ def test_a_run_whose_rules_cannot_hold_says_so_and_does_nothing(yard: SimulatedY
             availability={"quorum": [{"of": "cluster == n-db", "at_least": 3}]},
         )
     assert {m.name: yard.packages(m.name) for m in yard.machines} == before
+
+
+def at_work_elsewhere(store: Store, inventory: str, machine: str) -> None:
+    """Record that another run lives and is at work on a machine."""
+    other = RunRecord(
+        "emergency-other", "emergency", inventory, "all", {}, Status.IN_PROGRESS, now()
+    )
+    store.create_run(other)
+    store.claim_run(other.id, "elsewhere/1/1", now(), timedelta(minutes=1))
+    store.add_machines(other.id, [(machine, 1, 0)])
+    store.set_machine(other.id, machine, Status.IN_PROGRESS, "", now())
+
+
+def test_a_node_waits_for_the_one_that_another_run_has_at_work(yard: SimulatedYard) -> None:
+    folder = inventory_of(yard)
+    ended: list[datetime] = []
+    with open_store(settings().database_url) as store:
+        at_work_elsewhere(store, folder.name, "n-rep-2")
+
+        def ends_when_it_is_waited_for() -> None:
+            deadline = time.monotonic() + 120
+            while "cluster:n-db lacks n-rep-2 (by run emergency-other)" not in logs(folder.name):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            ended.append(now())
+            store.set_machine("emergency-other", "n-rep-2", Status.SUCCEEDED, "", now())
+
+        def logs(inventory: str) -> str:
+            kept = (
+                settings().home / "runs" / r.id / "run.log" for r in store.runs(inventory=inventory)
+            )
+            return "".join(log.read_text() for log in kept if log.exists())
+
+        with somebody(ends_when_it_is_waited_for):
+            report = patch(
+                inventory=str(folder), scope="name == n-rep-1", dry_run=False, resume="never"
+            )
+
+    assert report.status == Status.SUCCEEDED, report.halted_because
+    assert Away.of(report).times["n-rep-1"][0] >= ended[0]

@@ -8,6 +8,7 @@ import pytest
 
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.power import PowerState
+from patchyard.errors import PowerTimedOut
 from patchyard.power import PowerFailed, PowerSwitch, open_switch
 
 
@@ -91,3 +92,26 @@ def test_a_machine_of_whose_power_nothing_is_written_has_no_switch(tmp_path: Pat
     machine = Machine(name="a", address="a.example")
     inventory = Inventory(name="x", folder=str(tmp_path), machines=(machine,))
     assert open_switch(machine, inventory) is None
+
+
+def test_a_program_that_leaves_something_at_work_has_ended_when_it_has(tmp_path: Path) -> None:
+    """As one does that starts a machine in the background, with its output still open."""
+    own = switch(tmp_path, start=["sh", "-c", "sleep 2 && touch late & exit 0"], seconds=30)
+    begun = time.monotonic()
+    own.start()
+    assert time.monotonic() - begun < 2
+    assert not (tmp_path / "late").exists()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "late").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_an_order_that_did_not_end_in_time_is_told_apart_from_one_that_was_refused(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(PowerTimedOut, match=r"sleep did not end within 0\.2 s"):
+        switch(tmp_path, start=["sleep", "20"], seconds=0.2).start()
+    with pytest.raises(PowerFailed) as refused:
+        switch(tmp_path, start=["false"]).start()
+    assert not isinstance(refused.value, PowerTimedOut)
