@@ -12,6 +12,7 @@ from dataclasses import replace
 from patchyard import operations
 from patchyard.domain.actions import Finish
 from patchyard.domain.inventory import Machine
+from patchyard.domain.machine import too_late_to_start
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting, allowed
 from patchyard.domain.procedure import NOT_REACHED
@@ -84,7 +85,9 @@ def work_on(run: Run, name: str) -> None:
 
 def _powered(run: Run, machine: Machine) -> Finish:
     """Take a machine to its verdict; one that is off is started before, and put back after."""
-    finish = arrive_at(run, machine) or carry_out(run.workshop(), machine, _in_window(run, machine))
+    work = _in_window(run, machine)
+    away = arrive_at(run, machine, lambda: too_late_to_start(work, run.clock()))
+    finish = away or carry_out(run.workshop(), machine, work)
     why = leave(run, machine, finish.status)
     return still_on(finish, why) if why else finish
 

@@ -7,7 +7,7 @@ at or worked on, so that no more are than the run has slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -45,8 +45,13 @@ def on_for_a_look(run: Run, machine: Machine) -> Iterator[Finish | None]:
         release_lease(run, machine.name)
 
 
-def arrive_at(run: Run, machine: Machine) -> Finish | None:
-    """Start a machine that is off, as its policy says. Answers its end where it stays off."""
+def arrive_at(
+    run: Run, machine: Machine, too_late: Callable[[], str] = lambda: ""
+) -> Finish | None:
+    """Start a machine that is off, as its policy says. Answers its end where it stays off.
+
+    `too_late` says why one that nothing was begun on is not started any more, if so.
+    """
     if machine.power is None:
         return None
     owed = _owed(run, machine.name)
@@ -62,6 +67,8 @@ def arrive_at(run: Run, machine: Machine) -> Finish | None:
         return Finish(status=Status.SKIPPED, reason=why)
     if choice == Arrival.GO_ON and not owed:
         return None
+    if choice == Arrival.START and not begun and (why := too_late()):
+        return Finish(status=Status.NOT_STARTED, reason=why)
     if refused := _lease(run, machine):
         return refused
     absent = _have_it_on(run, machine, start=choice == Arrival.START)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from patchyard import powering
+from patchyard.domain.actions import Finish
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
 from patchyard.domain.power import PowerState
@@ -195,6 +196,18 @@ def test_a_start_that_fails_is_unreachable_with_its_reason(run: Run, switch: Swi
         Status.UNREACHABLE,
         "it is off, and could not be started: no current",
     )
+
+
+def test_a_machine_whose_start_does_not_fit_any_more_is_not_started(
+    run: Run, switch: Switch
+) -> None:
+    switch.is_on = False
+    finish = arrive_at(run, db(run), lambda: "too late")
+    assert finish == Finish(status=Status.NOT_STARTED, reason="too late")
+    assert (switch.asked, run.store.power_starts(run.id), run.at_work) == ([], (), {})
+
+    switch.is_on = True
+    assert arrive_at(run, db(run), lambda: "too late") is None
 
 
 def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch) -> None:
