@@ -10,14 +10,18 @@ import pytest
 
 from patchyard import powering
 from patchyard.domain.actions import Finish
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
+from patchyard.domain.plan import Plan
 from patchyard.domain.power import PowerState
 from patchyard.errors import PowerFailed
+from patchyard.fleet import work_on
 from patchyard.leasing import lease_key
 from patchyard.powering import arrive_at, leave, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
 from patchyard.store import PowerStart, RunRecord
+from patchyard.testing.assessments import machine_plan, planned
 
 INVENTORY = """
 machines:
@@ -208,6 +212,32 @@ def test_a_machine_whose_start_does_not_fit_any_more_is_not_started(
 
     switch.is_on = True
     assert arrive_at(run, db(run), lambda: "too late") is None
+
+
+@pytest.mark.parametrize(("left", "started"), [(50, False), (70, True)])
+def test_in_a_window_a_machine_is_started_where_its_start_and_its_work_fit(
+    run: Run, switch: Switch, left: int, *, started: bool
+) -> None:
+    """One update takes 40 minutes with its reserves, by the published numbers; a start 15."""
+    switch.is_on = False
+    at = run.clock()
+    end = at + timedelta(minutes=left)
+    window = {"key": "web@2026-03-29", "start": at - timedelta(hours=1), "end": end}
+    run.record.parameters["window"] = window
+    part = machine_plan(planned("a")).model_copy(update={"machine": "db-1"})
+    run.store.set_plan(run.id, Plan(inventory="mine", scope="all", machines=(part,), waves=()))
+
+    work_on(run, "db-1")
+
+    (record,) = run.store.machines(run.id)
+    assert ("start" in switch.asked) is started
+    if started:
+        assert record.reason == "it is off, and could not be started: no current"
+    else:
+        assert record.status == Status.NOT_STARTED
+        assert record.reason.startswith(EXCEEDED)
+        assert "start 15m" in record.reason
+        assert run.pending == {"db-1"}
 
 
 def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch) -> None:
