@@ -17,11 +17,13 @@ from patchyard.domain.forecast import forecast
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import Maintenance
 from patchyard.domain.preview import Case, notes, openings
+from patchyard.domain.reaching import last_looks
 from patchyard.domain.scope import parse
 from patchyard.domain.ways import Sight, Taken
 from patchyard.forecast_view import forecast_document, render_forecast
 from patchyard.maintenance_view import render_preview
 from patchyard.measured import Measured
+from patchyard.promoting import proof_of
 from patchyard.providers import (
     load_inventory,
     load_maintenance,
@@ -31,6 +33,7 @@ from patchyard.providers import (
 from patchyard.region_pairs import published_pairs
 from patchyard.settings import settings
 from patchyard.store import open_store
+from patchyard.watching import LOOKS
 
 
 def add_maintenance(commands: Any) -> None:
@@ -143,11 +146,20 @@ def _preview(chosen: argparse.Namespace) -> int:
 
 
 def _case(found: Maintenance, inventory: Inventory, now: datetime) -> Case:
-    """Return all that is there, with the last assessments of machines and their own times."""
+    """Return all that is there, with what is remembered of machines and of rings."""
+    name = inventory.name
+    rings = {each.name: each.ring for each in found.configurations if each.ring}
     with open_store(settings().database_url) as store:
-        seen = store.latest_assessments(inventory.name)
-        times = Measured(store, inventory.name).all()
-    return Case(found, inventory, now, seen, times, published_pairs())
+        return Case(
+            found,
+            inventory,
+            now,
+            assessments=store.latest_assessments(name),
+            histories=Measured(store, name).all(),
+            pairs=published_pairs(),
+            looks=last_looks(store.sightings(name, LOOKS), store.found_off(name)),
+            proofs={of: proof_of(store, name, ring, now) for of, ring in rings.items()},
+        )
 
 
 def _forecast(chosen: argparse.Namespace) -> int:

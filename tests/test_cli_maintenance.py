@@ -14,6 +14,7 @@ from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import Result
 from patchyard.domain.restore import PackageVersion
 from patchyard.domain.updates import Classification, Update
+from patchyard.domain.watch import Sighting
 from patchyard.settings import settings
 from patchyard.store import RunRecord, WindowClaim, open_store
 from patchyard.testing.assessments import assessment, planned
@@ -247,6 +248,29 @@ def test_when_fixes_come_and_what_is_in_the_way_is_told(
         store.claim_window([WindowClaim("mine", key, "linux", "patch-7", at, at, NOW)])
     assert main(["maintenance", "forecast", "mine"]) == 0
     assert capsys.readouterr().out == FORECAST
+
+
+def test_a_machine_that_a_look_found_off_or_did_not_reach_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("45m", "2h"))
+    off = INVENTORY.replace("tags: {role: web}}", "tags: {role: web}, power: {libvirt: {}}}", 1)
+    (folder / "machines.yaml").write_text(off)
+    for name in ("web-1", "web-2"):
+        remember(name)
+    at = NOW - timedelta(hours=3)
+    run = RunRecord("assess-9", "assess", "mine", "all", {}, Status.FAILED, at)
+    with open_store(settings().database_url) as store:
+        store.create_run(run)
+        store.add_machines(run.id, [("web-1", None, 0), ("web-2", None, 1)])
+        store.set_machine(run.id, "web-1", Status.SKIPPED, "it is off", at)
+        unseen = Sighting(machine="web-2", at=at, fault="timed_out", detail="no answer in 10 s")
+        store.end_unseen(run.id, unseen, Status.UNREACHABLE, "no answer in 10 s")
+    assert main(["maintenance", "forecast", "mine", "--scope", "tags.role == web"]) == 0
+    told = capsys.readouterr().out
+    assert "Security  skipped  2026-03-29 01:00  sundays@2026-03-29\n    off: it was off at" in told
+    assert "Security  unknown  2026-03-29 01:00  sundays@2026-03-29\n    unreachable: since" in told
+    assert told.endswith("2 open fixes on 2 machines: 1 skipped, 1 unknown.\n")
 
 
 def test_a_forecast_is_json_too_and_can_be_of_some_machines(

@@ -145,7 +145,12 @@ class Needed:
     @property
     def total(self) -> timedelta:
         """All of it."""
-        return self.start + self.install + self.reboot + self.undo
+        return self.work + self.undo
+
+    @property
+    def work(self) -> timedelta:
+        """All but what is reserved for going back."""
+        return self.start + self.install + self.reboot
 
     def __str__(self) -> str:
         parts = (
