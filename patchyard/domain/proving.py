@@ -32,6 +32,7 @@ class Rings:
     case: Case
     sight: Sight
     _gets: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    _bounds: dict[tuple[str, str, str], Bound | None] = field(default_factory=dict)
 
     @cached_property
     def _lanes(self) -> Mapping[str, tuple[Lane, ...]]:
@@ -43,9 +44,16 @@ class Rings:
 
     def bound(self, configuration: MaintenanceConfiguration, update: Update) -> Bound | None:
         """Return what a configuration's ring waits for before it installs a fix, if anything."""
-        ring = configuration.ring
-        if ring is None:
+        if configuration.ring is None:
             return None
+        of = (configuration.name, *_pair(update))
+        if of not in self._bounds:
+            self._bounds[of] = self._bound(configuration, configuration.ring, update)
+        return self._bounds[of]
+
+    def _bound(
+        self, configuration: MaintenanceConfiguration, ring: Ring, update: Update
+    ) -> Bound | None:
         proof, wanted = self.case.proofs.get(configuration.name, Proof()), _pair(update)
         if proof.good and proof.releases(*wanted):
             return None

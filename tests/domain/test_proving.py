@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from patchyard.domain.forecast import Forecast, Outlook, forecast
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.maintenance import Maintenance
@@ -135,3 +138,26 @@ def test_rings_wait_for_each_other() -> None:
     assert blocked.in_the_way[0].detail == (
         "test never gets it: no machine of dev gets it, so it is never proven"
     )
+
+
+DAYS = st.integers(0, 20)
+
+
+@given(DAYS, DAYS, st.sampled_from(["wait", "ask"]), st.sampled_from([None, 0, 1, 9]))
+def test_a_longer_soak_brings_nothing_forward(
+    one: int, two: int, otherwise: str, has: int | None
+) -> None:
+    """Whether the ring before has it or not, and since whenever."""
+
+    def when(soak: int) -> datetime:
+        since = None if has is None else NOW - has * DAY
+        good = since is not None and since + soak * DAY <= NOW
+        there = HAS_IT if since else {}
+        proof = Proof(good=good, release=there, newest=there, since=since)
+        row = of_production(replace(fleet(f"{soak} days", otherwise), proofs={"production": proof}))
+        assert row.outlook == (Outlook.SCHEDULED if good else Outlook.WAITS)
+        assert row.at is not None
+        return row.at
+
+    least, most = sorted((one, two))
+    assert on(2) <= when(least) <= when(most)
