@@ -37,7 +37,7 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
     """Assess one machine and record what was seen, or why nothing could be seen."""
     try:
         machine = run.machine(name)
-        with on_for_a_look(run, machine) as away:
+        with on_for_a_look(run, machine, lambda: _start_is_late(run, machine)) as away:
             ended = away or _look(run, machine, refresh=refresh)
             if away:
                 run.store.set_machine(run.id, name, away.status, away.reason, run.clock())
@@ -45,6 +45,13 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         ended = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         run.store.set_machine(run.id, name, ended.status, ended.reason, run.clock())
     run.say(name, "assess", f"{ended.status}: {ended.reason}")
+
+
+def _start_is_late(run: Run, machine: Machine) -> str:
+    """Say why a machine that is off is not started for a look: its start alone must fit."""
+    if run.window is None:
+        return ""
+    return room_of(run, machine, RebootSetting.NEVER).refuses_start((), run.clock())
 
 
 def _look(run: Run, machine: Machine, *, refresh: bool) -> Finish:

@@ -32,14 +32,16 @@ STARTED, OFF_AGAIN = "started for a run", "put back off"
 
 
 @contextmanager
-def on_for_a_look(run: Run, machine: Machine) -> Iterator[Finish | None]:
+def on_for_a_look(
+    run: Run, machine: Machine, too_late: Callable[[], str] = lambda: ""
+) -> Iterator[Finish | None]:
     """Have a machine on while it is looked at. Yields its end where it is not to be looked at.
 
     Looks take no lease; one that starts the machine does, for nobody else may turn it off or
     begin work on it meanwhile.
     """
     try:
-        yield arrive_at(run, machine)
+        yield arrive_at(run, machine, too_late)
     finally:
         leave(run, machine, Status.SUCCEEDED)
         release_lease(run, machine.name)

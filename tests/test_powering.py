@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from patchyard import powering
+from patchyard.account import report_of
 from patchyard.domain.actions import Finish
 from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.inventory import Machine
@@ -16,7 +17,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan
 from patchyard.domain.power import PowerState
 from patchyard.errors import PowerFailed
-from patchyard.fleet import work_on
+from patchyard.fleet import assess_machine, work_on
 from patchyard.leasing import lease_key
 from patchyard.powering import arrive_at, leave, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
@@ -232,12 +233,35 @@ def test_in_a_window_a_machine_is_started_where_its_start_and_its_work_fit(
     (record,) = run.store.machines(run.id)
     assert ("start" in switch.asked) is started
     if started:
-        assert record.reason == "it is off, and could not be started: no current"
+        assert "no current" in record.reason
     else:
         assert record.status == Status.NOT_STARTED
         assert record.reason.startswith(EXCEEDED)
         assert "start 15m" in record.reason
         assert run.pending == {"db-1"}
+
+
+@pytest.mark.parametrize(("left", "started"), [(14, False), (16, True)])
+def test_in_a_window_a_machine_is_started_to_be_looked_at_where_its_start_fits(
+    run: Run, switch: Switch, left: int, *, started: bool
+) -> None:
+    switch.is_on = False
+    at = run.clock()
+    end = at + timedelta(minutes=left)
+    run.record.parameters["window"] = {"key": "web@x", "start": at - timedelta(hours=1), "end": end}
+
+    assess_machine(run, "db-1", refresh=True)
+
+    (record,) = run.store.machines(run.id)
+    assert ("start" in switch.asked) is started
+    if started:
+        assert record.status == Status.UNREACHABLE
+        return
+    assert record.status == Status.NOT_STARTED
+    assert record.reason.endswith("are left of the window, and start 15m is needed")
+    report = report_of(run, plan=None)
+    assert (report.status, report.maintenance_window_exceeded) == (Status.FAILED, True)
+    assert [machine.name for machine in report.pending] == ["db-1"]
 
 
 def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch) -> None:

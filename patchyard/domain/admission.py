@@ -219,7 +219,8 @@ def admit(
     time = needed(work, history, published)
     if time.total <= left:
         return Admission("", f"{write_duration(left)} are left: {time}", time)
-    told = f"{write_duration(max(left, _NONE))} are left of the window, and {time} are needed"
+    verb = "are" if "," in str(time) else "is"
+    told = f"{write_duration(max(left, _NONE))} are left of the window, and {time} {verb} needed"
     return Admission(EXCEEDED, told, time)
 
 
