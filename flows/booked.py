@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -83,12 +83,25 @@ class Desk:
         """The windows whose runs have all died before they claimed them."""
         return tuple(self._dead.values())
 
-    def look(self, wanted: Mapping[str, Booking], now: datetime) -> dict[str, Booked]:
-        """Return what is booked, or was claimed, by the keys of windows."""
+    def look(
+        self,
+        wanted: Mapping[str, Booking],
+        now: datetime,
+        ended: Iterable[str] = (),
+        since: datetime | None = None,
+    ) -> dict[str, Booked]:
+        """Return what is booked, or was claimed, by the keys of windows.
+
+        Args:
+            wanted: the windows that have not ended.
+            now: the controller's clock.
+            ended: keys of windows that have ended since then.
+            since: up to when it was looked before; now, where that is left out.
+        """
         for kept in (self._runs, self._spent, self._dead, self.folders):
             kept.clear()
-        runs = [(run, p, p.window) for run, p in self._read_all(now) if p.window]
-        claimed = self._claimed({*wanted, *(window.key for _, _, window in runs)})
+        runs = [(run, p, p.window) for run, p in self._read_all(since or now) if p.window]
+        claimed = self._claimed({*wanted, *ended, *(window.key for _, _, window in runs)})
         booked: dict[str, Booked] = {}
         for run, parameters, window in runs:
             key, asks = window.key, fingerprint(parameters)
@@ -125,23 +138,23 @@ class Desk:
         self.folders |= {str(run.parameters.get("folder", "")) for run in runs if run} - {""}
         return found
 
-    def _read_all(self, now: datetime) -> Iterator[tuple[FlowRun, PatchParameters]]:
+    def _read_all(self, since: datetime) -> Iterator[tuple[FlowRun, PatchParameters]]:
         """Return the flow runs whose windows this version can read, with what they are to do."""
-        for run in self._read(now):
+        for run in self._read(since):
             if parameters := _parameters(run):
                 if parameters.inventory != UNREAD and run.state_type == StateType.SCHEDULED:
                     self.folders.add(parameters.inventory)
                 yield run, parameters
 
-    def _read(self, now: datetime) -> Iterator[FlowRun]:
-        """Return the flow runs of windows that may not be over, oldest first."""
+    def _read(self, since: datetime) -> Iterator[FlowRun]:
+        """Return the flow runs of windows that may not have been over then, oldest first."""
         offset = 0
         while True:
             page = self._client.read_flow_runs(
                 deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[self._deployment])),
                 flow_run_filter=FlowRunFilter(
                     tags=FlowRunFilterTags(all_=[self._tag]),
-                    expected_start_time=FlowRunFilterExpectedStartTime(after_=now - BACK),
+                    expected_start_time=FlowRunFilterExpectedStartTime(after_=since - BACK),
                 ),
                 sort=FlowRunSort.EXPECTED_START_TIME_ASC,
                 limit=PAGE,

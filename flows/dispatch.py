@@ -1,12 +1,14 @@
 """Dispatch: a run for every maintenance window, booked ahead in Prefect at its exact time.
 
-A dispatcher remembers nothing: it sees what is booked and what the store says was claimed, and
-does what is missing. So a second one, or one that was killed, does no harm.
+A dispatcher sees what is booked and what the store says was claimed, and does what is missing. So a
+second one, or one that was killed, does no harm. All that it remembers is up to when it has looked:
+where it was away for longer than it looks ahead, it tells the windows that nobody booked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prefect import get_run_logger
@@ -16,10 +18,12 @@ from prefect.events import emit_event
 from flows.announcing import announce_all
 from flows.booked import Desk
 from flows.recorded import ServedFlow
-from patchyard.booking import Booking, bookings, refuse_namesakes
+from patchyard.booking import Booking, bookings, ended, refuse_namesakes, undone
 from patchyard.domain import dispatching
-from patchyard.domain.dispatching import Booked, Died
+from patchyard.domain.dispatching import LOOK_BACK, Booked, Died, look_back
+from patchyard.domain.durations import write_duration
 from patchyard.domain.value import Value
+from patchyard.errors import ConfigurationError
 from patchyard.parameters import DispatchParameters
 from patchyard.providers import load_inventory, maintained_inventories
 from patchyard.runs import now as clock
@@ -47,6 +51,16 @@ class Dispatched(Value):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What was done for one inventory, and up to when its windows were looked at."""
+
+    reference: str
+    inventory: str
+    at: datetime
+    done: Dispatched
+
+
 def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatched:  # noqa: B008 - frozen
     """Book a run for every window that begins soon, and withdraw what is no longer right.
 
@@ -58,10 +72,13 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
         get_client(sync_client=True) as client,
         open_store(settings().database_url) as store,
     ):
-        done = Dispatched.of(
-            _dispatch_one(client, store, reference, parameters) for reference in references
-        )
-        announce_all(store, references, done.missed, dry_run=parameters.dry_run)
+        rounds, wrong = _dispatch_all(client, store, references, parameters)
+        for each in rounds:
+            announce_all(store, [each.reference], each.done.missed, dry_run=parameters.dry_run)
+            if not parameters.dry_run:
+                # Last of all: who is killed before tells what was missed twice, and not never.
+                store.record_looked(each.inventory, each.at)
+    done = Dispatched.of(each.done for each in rounds)
     get_run_logger().info(
         "%d booked, %d withdrawn, %d missed, %d failed",
         len(done.booked),
@@ -69,6 +86,8 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
         len(done.missed),
         len(done.failed),
     )
+    if wrong:
+        raise ConfigurationError([problem for error in wrong for problem in error.problems])
     return done
 
 
@@ -80,18 +99,38 @@ dispatch = ServedFlow(
 )
 
 
+def _dispatch_all(
+    client: SyncPrefectClient,
+    store: Store,
+    references: Iterable[str],
+    parameters: DispatchParameters,
+) -> tuple[list[_Round], list[ConfigurationError]]:
+    """Dispatch each inventory; one that cannot be used does not hold up the others' windows."""
+    rounds, wrong = [], []
+    for reference in references:
+        try:
+            rounds.append(_dispatch_one(client, store, reference, parameters))
+        except ConfigurationError as error:
+            get_run_logger().error("%s is not dispatched: %s", reference, error)
+            wrong.append(error)
+    return rounds, wrong
+
+
 def _dispatch_one(
     client: SyncPrefectClient, store: Store, reference: str, parameters: DispatchParameters
-) -> Dispatched:
+) -> _Round:
     now, ahead = clock(), timedelta(hours=parameters.ahead_hours)
     wanted = {
         each.window.key: each
         for each in bookings(reference, now, ahead, dry_run=parameters.dry_run)
     }
     inventory = load_inventory(reference)
+    since = now if parameters.dry_run else _since(store, inventory.name, now)
+    over = ended(reference, since, now)
     desk = Desk(client, store, parameters.deployment, inventory.name)
-    booked = desk.look(wanted, now)
+    booked = desk.look(wanted, now, [window.key for window in over], since)
     refuse_namesakes(inventory, desk.folders)
+    over_as_booked = [each for each in booked.values() if not each.begun and each.end <= now]
     orders = dispatching.dispatch(
         (each.window for each in wanted.values()),
         booked,
@@ -99,27 +138,47 @@ def _dispatch_one(
         ahead,
         {key: each.asks for key, each in wanted.items()},
         desk.died,
+        undone=undone(reference, over_as_booked, now),
     )
+    known = booked.keys() | {each.key for each in desk.died}
+    unbooked = dispatching.never_booked(over, known, since, now)
     for each in orders.withdraw:
         desk.withdraw(each.key, "Withdrawn", _why(each, wanted))
     for window in orders.book:
         desk.book(wanted[window.key])
     for missed in orders.missed:
         _missed(desk, missed)
+    for each in unbooked:
+        _tell("missed", each.key, each.end, "it opened and ended, and nobody had booked a run")
     for failed in orders.failed:
         _failed(desk, failed)
-    return Dispatched(
+    done = Dispatched(
         booked=tuple(window.key for window in orders.book),
         withdrawn=tuple(each.key for each in orders.withdraw),
-        missed=tuple(each.key for each in orders.missed),
+        missed=tuple(each.key for each in (*orders.missed, *unbooked)),
         failed=tuple(each.key for each in orders.failed),
     )
+    return _Round(reference, inventory.name, now, done)
+
+
+def _since(store: Store, inventory: str, now: datetime) -> datetime:
+    """Return since when it is looked for windows that nobody booked."""
+    looked = store.looked_at(inventory)
+    if looked is not None and now - looked > LOOK_BACK:
+        get_run_logger().warning(
+            "the windows of %s were last looked at %s UTC; those that ended more than %s ago "
+            "are not told",
+            inventory,
+            f"{looked:%Y-%m-%d %H:%M}",
+            write_duration(LOOK_BACK),
+        )
+    return look_back(looked, now)
 
 
 def _why(booked: Booked, wanted: dict[str, Booking]) -> str:
     found = wanted.get(booked.key)
     if found is None:
-        return "the window is no more"
+        return "the window is no more, or was closed, or has moved"
     if found.window.reason:
         return f"the window is {found.window.state}: {found.window.reason}"
     if found.window.start != booked.start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 
 from flows.recorded import closed_state, flow_run_id, recorded_flow, state_of
 from flows.rollout import assess_all, roll_out
@@ -18,7 +19,13 @@ from patchyard.powering import put_all_back
 from patchyard.runs import Run, begin
 
 
-@recorded_flow("patch", "patch {parameters.inventory} [{parameters.scope}]")
+def _run_name() -> str:
+    """Name a run after its window, as it was booked: what was seen ahead is known again."""
+    given = PatchParameters.model_validate(flow_run.parameters["parameters"])
+    return given.window.key if given.window else f"patch {given.inventory} [{given.scope}]"
+
+
+@recorded_flow("patch", _run_name)
 def patch(parameters: PatchParameters) -> State[RunReport]:
     """Patch the machines of a scope.
 

@@ -81,7 +81,9 @@ class ServedFlow(Flow[Any, Any]):
             return super().__call__(whole if whole is not None else model(**fields))
 
 
-def recorded_flow(name: str, run_name: str, **options: Any) -> Callable[..., RecordedFlow[Any]]:
+def recorded_flow(
+    name: str, run_name: str | Callable[[], str], **options: Any
+) -> Callable[..., RecordedFlow[Any]]:
     """Make a function over one parameters model a recorded flow."""
 
     def made(function: Callable[[Any], State[RunReport]]) -> RecordedFlow[Any]:

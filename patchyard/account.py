@@ -7,6 +7,7 @@ from typing import Any
 
 from patchyard.approving import answers_of, emergency_of, narrowed_away
 from patchyard.domain.account import account
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.inventory import Machine, OsFamily
 from patchyard.domain.outcome import Status, together
 from patchyard.domain.path import RebootSetting
@@ -55,7 +56,9 @@ def report_of(
     not_reached = tuple(
         name
         for name, record in records.items()
-        if name in planned and not dry_run and record.status == Status.NOT_STARTED
+        if record.status == Status.NOT_STARTED
+        and not dry_run
+        and (name in planned or EXCEEDED in record.reason)
     )
     hooks, notices = _hooks(run), _notices(run)
     troubled = any(hook.failed for hook in hooks) or any(notice.failed for notice in notices)

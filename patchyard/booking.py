@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from patchyard.domain.dispatching import Booked
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import ScopeKind
-from patchyard.domain.maintenance_windows import Window
-from patchyard.domain.preview import Case
+from patchyard.domain.maintenance_windows import State, Window
+from patchyard.domain.preview import YEAR, Case
 from patchyard.errors import ConfigurationError
 from patchyard.maintenance_parameters import patch_parameters
 from patchyard.parameters import PatchParameters
@@ -55,6 +56,37 @@ def bookings(
     case = Case(load_maintenance(reference), inventory, now)
     found = _all(case, inventory.folder, ahead, dry_run=dry_run)
     return tuple(sorted(found, key=lambda each: (each.window.start, each.window.key)))
+
+
+def ended(reference: str, since: datetime, now: datetime) -> tuple[Window, ...]:
+    """Return the windows that ended after `since` and until now, each under the key of its run.
+
+    They are those that the configurations have now: what was written then is not remembered.
+
+    Raises:
+        ConfigurationError: there is no such inventory, it has no maintenance, or it is wrong.
+    """
+    inventory = load_inventory(reference)
+    case = Case(load_maintenance(reference), inventory, since)
+    found = _all(case, inventory.folder, now - since, dry_run=False)
+    return tuple(each.window for each in found if each.window.end <= now)
+
+
+def undone(reference: str, booked: Iterable[Booked], now: datetime) -> frozenset[str]:
+    """Return the keys of booked windows that are closed now, or have moved and are not over.
+
+    Raises:
+        ConfigurationError: there is no such inventory, it has no maintenance, or it is wrong.
+    """
+    starts = {each.key: each.start for each in booked}
+    if not starts:
+        return frozenset()
+    inventory = load_inventory(reference)
+    since = min(starts.values())
+    case = Case(load_maintenance(reference), inventory, since)
+    found = _all(case, inventory.folder, now - since + YEAR, dry_run=False)
+    every = (each.window for each in found if each.window.key in starts)
+    return frozenset(w.key for w in every if w.state != State.OPEN or w.end > now)
 
 
 def refuse_namesakes(inventory: Inventory, folders: Iterable[str]) -> None:

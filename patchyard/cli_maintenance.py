@@ -15,12 +15,15 @@ from patchyard.domain.conflicts import conflicts
 from patchyard.domain.counting import counted
 from patchyard.domain.forecast import forecast
 from patchyard.domain.inventory import Inventory
+from patchyard.domain.maintenance import Maintenance
 from patchyard.domain.preview import Case, notes, openings
+from patchyard.domain.reaching import last_looks
 from patchyard.domain.scope import parse
-from patchyard.domain.updates import Assessment
 from patchyard.domain.ways import Sight, Taken
 from patchyard.forecast_view import forecast_document, render_forecast
 from patchyard.maintenance_view import render_preview
+from patchyard.measured import Measured
+from patchyard.promoting import proof_of
 from patchyard.providers import (
     load_inventory,
     load_maintenance,
@@ -30,6 +33,7 @@ from patchyard.providers import (
 from patchyard.region_pairs import published_pairs
 from patchyard.settings import settings
 from patchyard.store import open_store
+from patchyard.watching import LOOKS
 
 
 def add_maintenance(commands: Any) -> None:
@@ -133,7 +137,7 @@ def _preview(chosen: argparse.Namespace) -> int:
         inventory = load_inventory(reference)
         found = load_maintenance(reference, inventory)
         now = datetime.now(UTC)
-        case = Case(found, inventory, now, _last_seen(inventory), pairs=published_pairs())
+        case = _case(found, inventory, now)
         _say([""] if number else [])
         _say([f"{inventory.name}, {now:%Y-%m-%d %H:%M} UTC"])
         wrong = conflicts(case, chosen.ahead, chosen.uncovered)
@@ -141,17 +145,28 @@ def _preview(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _last_seen(inventory: Inventory) -> dict[str, Assessment]:
-    """Return the last assessments of machines that were ever assessed."""
+def _case(found: Maintenance, inventory: Inventory, now: datetime) -> Case:
+    """Return all that is there, with what is remembered of machines and of rings."""
+    name = inventory.name
+    rings = {each.name: each.ring for each in found.configurations if each.ring}
     with open_store(settings().database_url) as store:
-        return store.latest_assessments(inventory.name)
+        return Case(
+            found,
+            inventory,
+            now,
+            assessments=store.latest_assessments(name),
+            histories=Measured(store, name).all(),
+            pairs=published_pairs(),
+            looks=last_looks(store.sightings(name, LOOKS), store.found_off(name)),
+            proofs={of: proof_of(store, name, ring, now) for of, ring in rings.items()},
+        )
 
 
 def _forecast(chosen: argparse.Namespace) -> int:
     scope = parse(chosen.scope)
     inventory, found = load_inventory(chosen.inventory), load_maintenance(chosen.inventory)
     now = datetime.now(UTC)
-    case = Case(found, inventory, now, _last_seen(inventory), pairs=published_pairs())
+    case = _case(found, inventory, now)
     sight = Sight(chosen.ahead, chosen.stale, _taken(case))
     names = {machine.name for machine in scope.select(inventory.machines)}
     rows = [row for row in forecast(case, sight) if row.machine in names]

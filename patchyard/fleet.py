@@ -13,6 +13,7 @@ from patchyard import operations
 from patchyard.domain.actions import Finish
 from patchyard.domain.downloading import DOWNLOAD
 from patchyard.domain.inventory import Machine
+from patchyard.domain.machine import too_late_to_start
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting, allowed
 from patchyard.domain.procedure import NOT_REACHED
@@ -37,7 +38,7 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
     """Assess one machine and record what was seen, or why nothing could be seen."""
     try:
         machine = run.machine(name)
-        with on_for_a_look(run, machine) as away:
+        with on_for_a_look(run, machine, lambda: _start_is_late(run, machine)) as away:
             ended = away or _look(run, machine, refresh=refresh)
             if away:
                 run.store.set_machine(run.id, name, away.status, away.reason, run.clock())
@@ -45,6 +46,13 @@ def assess_machine(run: Run, name: str, *, refresh: bool) -> None:
         ended = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         run.store.set_machine(run.id, name, ended.status, ended.reason, run.clock())
     run.say(name, "assess", f"{ended.status}: {ended.reason}")
+
+
+def _start_is_late(run: Run, machine: Machine) -> str:
+    """Say why a machine that is off is not started for a look: its start alone must fit."""
+    if run.window is None:
+        return ""
+    return room_of(run, machine, RebootSetting.NEVER).refuses_start((), run.clock())
 
 
 def _look(run: Run, machine: Machine, *, refresh: bool) -> Finish:
@@ -113,7 +121,9 @@ def _download(run: Run, machine: Machine) -> str:
 
 def _powered(run: Run, machine: Machine) -> Finish:
     """Take a machine to its verdict; one that is off is started before, and put back after."""
-    finish = arrive_at(run, machine) or carry_out(run.workshop(), machine, _in_window(run, machine))
+    work = _in_window(run, machine)
+    away = arrive_at(run, machine, lambda: too_late_to_start(work, run.clock()))
+    finish = away or carry_out(run.workshop(), machine, work)
     why = leave(run, machine, finish.status)
     return still_on(finish, why) if why else finish
 

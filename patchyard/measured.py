@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 
 from patchyard.domain.admission import History, history_of
@@ -33,7 +35,27 @@ class Measured:
         """Return what a machine took before."""
         with self._lock:
             found = self._store.timed_steps(machine, self._runs) if self._runs else {}
-            return history_of(self._run(run, machine, steps) for run, steps in found.items())
+            starts = self._store.start_times(self._runs, machine) if self._runs else {}
+            return self._history(machine, found, starts.get(machine, ()))
+
+    def all(self) -> Mapping[str, History]:
+        """Return what all machines took before that have been worked on, by name."""
+        with self._lock:
+            steps = self._store.all_timed_steps(self._runs) if self._runs else {}
+            starts = self._store.start_times(self._runs) if self._runs else {}
+            return {
+                machine: self._history(machine, steps.get(machine, {}), starts.get(machine, ()))
+                for machine in steps.keys() | starts.keys()
+            }
+
+    def _history(
+        self,
+        machine: str,
+        found: Mapping[str, tuple[StepRecord, ...]],
+        starts: tuple[timedelta, ...],
+    ) -> History:
+        runs = (self._run(run, machine, steps) for run, steps in found.items())
+        return replace(history_of(runs), starts=starts)
 
     def _run(self, run_id: str, machine: str, steps: tuple[StepRecord, ...]) -> MachineRun:
         """Return so much of an earlier run as its times need: steps, and classes of updates."""

@@ -7,7 +7,7 @@ at or worked on, so that no more are than the run has slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -33,21 +33,28 @@ STARTED, OFF_AGAIN = "started for a run", "put back off"
 
 
 @contextmanager
-def on_for_a_look(run: Run, machine: Machine) -> Iterator[Finish | None]:
+def on_for_a_look(
+    run: Run, machine: Machine, too_late: Callable[[], str] = lambda: ""
+) -> Iterator[Finish | None]:
     """Have a machine on while it is looked at. Yields its end where it is not to be looked at.
 
     Looks take no lease; one that starts the machine does, for nobody else may turn it off or
     begin work on it meanwhile.
     """
     try:
-        yield arrive_at(run, machine)
+        yield arrive_at(run, machine, too_late)
     finally:
         leave(run, machine, Status.SUCCEEDED)
         release_lease(run, machine.name)
 
 
-def arrive_at(run: Run, machine: Machine) -> Finish | None:
-    """Start a machine that is off, as its policy says. Answers its end where it stays off."""
+def arrive_at(
+    run: Run, machine: Machine, too_late: Callable[[], str] = lambda: ""
+) -> Finish | None:
+    """Start a machine that is off, as its policy says. Answers its end where it stays off.
+
+    `too_late` says why one that nothing was begun on is not started any more, if so.
+    """
     if machine.power is None:
         return None
     owed = _owed(run, machine.name)
@@ -63,13 +70,20 @@ def arrive_at(run: Run, machine: Machine) -> Finish | None:
         return Finish(status=Status.SKIPPED, reason=why)
     if choice == Arrival.GO_ON and not owed:
         return None
-    if choice == Arrival.START and not begun and run.cancelled():
-        return Finish(status=Status.CANCELLED, reason="cancelled before it was started")
-    if refused := _lease(run, machine):
+    refused = _not_to_be_started(run, too_late) if choice == Arrival.START and not begun else None
+    if refused := refused or _lease(run, machine):
         return refused
     absent = _have_it_on(run, machine, start=choice == Arrival.START)
     # What has been begun is judged from its record, by whoever takes the machine to its end.
     return None if begun else absent
+
+
+def _not_to_be_started(run: Run, too_late: Callable[[], str]) -> Finish | None:
+    """Say why a machine that nothing was begun on is left off; None where it may be started."""
+    if run.cancelled():
+        return Finish(status=Status.CANCELLED, reason="cancelled before it was started")
+    why = too_late()
+    return Finish(status=Status.NOT_STARTED, reason=why) if why else None
 
 
 def _may_start(run: Run) -> bool:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from patchyard import cli_maintenance
 from patchyard.cli import main
+from patchyard.domain.actions import Install
 from patchyard.domain.outcome import Status
+from patchyard.domain.plan import MachinePlan, Plan
+from patchyard.domain.record import Result
+from patchyard.domain.restore import PackageVersion
 from patchyard.domain.updates import Classification, Update
+from patchyard.domain.watch import Sighting
 from patchyard.settings import settings
 from patchyard.store import RunRecord, WindowClaim, open_store
-from patchyard.testing.assessments import assessment
+from patchyard.testing.assessments import assessment, planned
 
 NOW = datetime(2026, 3, 27, 12, tzinfo=UTC)
 INVENTORY = """
@@ -65,7 +70,7 @@ def remember(machine: str) -> None:
         origin="",
     )
     run = RunRecord(
-        id="assess-1",
+        id=f"assess-{machine}",
         kind="assess",
         inventory="mine",
         scope="all",
@@ -101,6 +106,44 @@ its windows are 45m long
 note: sundays@2026-03-29, Europe/Berlin: 2026-03-29 02:30 does not exist there; \
 it begins at 2026-03-29 03:00
 """
+
+
+def installed_for(machine: str, took: timedelta) -> None:
+    """Keep five earlier runs in which a machine's installs took so long."""
+    one = planned("linux-image-amd64")
+    package = PackageVersion.of(one.key, "2")
+    install = Install(key="install-0-0", packages=(package,)).model_dump(mode="json")
+    part = MachinePlan(machine=machine, updates=(one,))
+    with open_store(settings().database_url) as store:
+        for number in range(5):
+            run_id, at = f"patch-{number}", NOW - timedelta(days=number + 1)
+            run = RunRecord(run_id, "patch", "mine", "all", {}, Status.SUCCEEDED, at, at)
+            store.create_run(run)
+            whole = Plan(inventory="mine", scope="all", machines=(part,), waves=((machine,),))
+            store.set_plan(run_id, whole)
+            step = store.begin_step(run_id, machine, "install-0-0", install, at)
+            told = Result().model_dump(mode="json")
+            store.finish_step(run_id, machine, step.seq, told, at + took)
+
+
+def test_a_window_is_too_short_for_a_machine_that_took_long_before(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("45m", "2h"))
+    for name in ("web-1", "web-2"):
+        remember(name)
+    assert main(["maintenance", "preview", "mine"]) == 0
+    assert "too_short" not in capsys.readouterr().out
+
+    installed_for("web-2", timedelta(hours=1))
+
+    assert main(["maintenance", "preview", "mine"]) == 0
+    # 20 minutes for web-1, by the published numbers; 75 for web-2, and as much to go back.
+    assert "too_short: sundays needs about 2h50m for 2 machines in 2 waves" in (
+        capsys.readouterr().out
+    )
+    assert main(["maintenance", "forecast", "mine", "--scope", "web-2", "--ahead", "5d"]) == 0
+    assert "2h for install 1h, reboot 15m, undo 1h15m" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("reference", [["mine"], ["inventories/mine"]])
@@ -205,6 +248,29 @@ def test_when_fixes_come_and_what_is_in_the_way_is_told(
         store.claim_window(WindowClaim("mine", key, "patch-7", at, at, NOW))
     assert main(["maintenance", "forecast", "mine"]) == 0
     assert capsys.readouterr().out == FORECAST
+
+
+def test_a_machine_that_a_look_found_off_or_did_not_reach_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(MAINTENANCE.replace("45m", "2h"))
+    off = INVENTORY.replace("tags: {role: web}}", "tags: {role: web}, power: {libvirt: {}}}", 1)
+    (folder / "machines.yaml").write_text(off)
+    for name in ("web-1", "web-2"):
+        remember(name)
+    at = NOW - timedelta(hours=3)
+    run = RunRecord("assess-9", "assess", "mine", "all", {}, Status.FAILED, at)
+    with open_store(settings().database_url) as store:
+        store.create_run(run)
+        store.add_machines(run.id, [("web-1", None, 0), ("web-2", None, 1)])
+        store.set_machine(run.id, "web-1", Status.SKIPPED, "it is off", at)
+        unseen = Sighting(machine="web-2", at=at, fault="timed_out", detail="no answer in 10 s")
+        store.end_unseen(run.id, unseen, Status.UNREACHABLE, "no answer in 10 s")
+    assert main(["maintenance", "forecast", "mine", "--scope", "tags.role == web"]) == 0
+    told = capsys.readouterr().out
+    assert "Security  skipped  2026-03-29 01:00  sundays@2026-03-29\n    off: it was off at" in told
+    assert "Security  unknown  2026-03-29 01:00  sundays@2026-03-29\n    unreachable: since" in told
+    assert told.endswith("2 open fixes on 2 machines: 1 skipped, 1 unknown.\n")
 
 
 def test_a_forecast_is_json_too_and_can_be_of_some_machines(

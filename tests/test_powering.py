@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 
 from patchyard import powering
+from patchyard.account import report_of
+from patchyard.domain.actions import Finish
+from patchyard.domain.admission import EXCEEDED
 from patchyard.domain.inventory import Machine
 from patchyard.domain.outcome import Status
+from patchyard.domain.plan import Plan
 from patchyard.domain.power import PowerState
 from patchyard.errors import PowerFailed, PowerTimedOut
+from patchyard.fleet import assess_machine, work_on
 from patchyard.leasing import lease_key
 from patchyard.parameters import PatchParameters
 from patchyard.planner import RecordedRollout
 from patchyard.powering import arrive_at, leave, on_for_a_look, put_all_back
 from patchyard.runs import OWNER_TTL, Run, begin, now
 from patchyard.store import PowerStart, RunRecord
+from patchyard.testing.assessments import machine_plan, planned
 from tests.store.samples import plan
 
 INVENTORY = """
@@ -201,6 +207,67 @@ def test_a_start_that_fails_is_unreachable_with_its_reason(run: Run, switch: Swi
         Status.UNREACHABLE,
         "it is off, and could not be started: no current",
     )
+
+
+def test_a_machine_whose_start_does_not_fit_any_more_is_not_started(
+    run: Run, switch: Switch
+) -> None:
+    switch.is_on = False
+    finish = arrive_at(run, db(run), lambda: "too late")
+    assert finish == Finish(status=Status.NOT_STARTED, reason="too late")
+    assert (switch.asked, run.store.power_starts(run.id), run.at_work) == ([], (), {})
+
+    switch.is_on = True
+    assert arrive_at(run, db(run), lambda: "too late") is None
+
+
+@pytest.mark.parametrize(("left", "started"), [(50, False), (70, True)])
+def test_in_a_window_a_machine_is_started_where_its_start_and_its_work_fit(
+    run: Run, switch: Switch, left: int, *, started: bool
+) -> None:
+    """One update takes 40 minutes with its reserves, by the published numbers; a start 15."""
+    switch.is_on = False
+    at = run.clock()
+    end = at + timedelta(minutes=left)
+    window = {"key": "web@2026-03-29", "start": at - timedelta(hours=1), "end": end}
+    run.record.parameters["window"] = window
+    part = machine_plan(planned("a")).model_copy(update={"machine": "db-1"})
+    run.store.set_plan(run.id, Plan(inventory="mine", scope="all", machines=(part,), waves=()))
+
+    work_on(run, "db-1")
+
+    (record,) = run.store.machines(run.id)
+    assert ("start" in switch.asked) is started
+    if started:
+        assert "no current" in record.reason
+    else:
+        assert record.status == Status.NOT_STARTED
+        assert record.reason.startswith(EXCEEDED)
+        assert "start 15m" in record.reason
+        assert run.pending == {"db-1"}
+
+
+@pytest.mark.parametrize(("left", "started"), [(14, False), (16, True)])
+def test_in_a_window_a_machine_is_started_to_be_looked_at_where_its_start_fits(
+    run: Run, switch: Switch, left: int, *, started: bool
+) -> None:
+    switch.is_on = False
+    at = run.clock()
+    end = at + timedelta(minutes=left)
+    run.record.parameters["window"] = {"key": "web@x", "start": at - timedelta(hours=1), "end": end}
+
+    assess_machine(run, "db-1", refresh=True)
+
+    (record,) = run.store.machines(run.id)
+    assert ("start" in switch.asked) is started
+    if started:
+        assert record.status == Status.UNREACHABLE
+        return
+    assert record.status == Status.NOT_STARTED
+    assert record.reason.endswith("are left of the window, and start 15m is needed")
+    report = report_of(run, plan=None)
+    assert (report.status, report.maintenance_window_exceeded) == (Status.FAILED, True)
+    assert [machine.name for machine in report.pending] == ["db-1"]
 
 
 def test_a_machine_that_another_run_has_is_not_started(run: Run, switch: Switch) -> None:

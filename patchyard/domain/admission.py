@@ -50,6 +50,13 @@ class Published:
         windows = family == OsFamily.WINDOWS
         return timedelta(minutes=self.reboot_windows if windows else self.reboot_linux)
 
+    def start(self, family: OsFamily) -> timedelta:
+        """Return what is reserved for starting a machine that is off.
+
+        Nothing is published for it, so it is what a reboot has: that is a stop and a start.
+        """
+        return self.reboot(family)
+
     def install(self, work: Work) -> timedelta:
         """Return what is reserved for installing."""
         count = work.count
@@ -75,13 +82,21 @@ class Work:
     classes: Counter[Classification]
     may_reboot: bool = True
     may_undo: bool = True
+    is_off: bool = False
+    """It has to be started first."""
 
     @classmethod
     def of(
-        cls, family: OsFamily, updates: Iterable[PlannedUpdate], *, reboot: bool, undo: bool
+        cls,
+        family: OsFamily,
+        updates: Iterable[PlannedUpdate],
+        *,
+        reboot: bool,
+        undo: bool,
+        is_off: bool = False,
     ) -> Work:
         """Return the work of installing updates."""
-        return cls(family, Counter(each.classification for each in updates), reboot, undo)
+        return cls(family, Counter(each.classification for each in updates), reboot, undo, is_off)
 
     @classmethod
     def at_least_one(cls, family: OsFamily, *, reboot: bool, undo: bool) -> Work:
@@ -114,6 +129,8 @@ class History:
     installs: tuple[Sample, ...] = ()
     undos: tuple[Sample, ...] = ()
     reboots: tuple[timedelta, ...] = ()
+    starts: tuple[timedelta, ...] = ()
+    """From the order to start it until it was there, where it was off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +140,25 @@ class Needed:
     install: timedelta = _NONE
     reboot: timedelta = _NONE
     undo: timedelta = _NONE
+    start: timedelta = _NONE
 
     @property
     def total(self) -> timedelta:
         """All of it."""
-        return self.install + self.reboot + self.undo
+        return self.work + self.undo
+
+    @property
+    def work(self) -> timedelta:
+        """All but what is reserved for going back."""
+        return self.start + self.install + self.reboot
 
     def __str__(self) -> str:
-        parts = (("install", self.install), ("reboot", self.reboot), ("undo", self.undo))
+        parts = (
+            ("start", self.start),
+            ("install", self.install),
+            ("reboot", self.reboot),
+            ("undo", self.undo),
+        )
         return ", ".join(f"{name} {write_duration(time)}" for name, time in parts if time)
 
 
@@ -177,10 +205,11 @@ def needed(work: Work, history: History, published: Published = PUBLISHED) -> Ne
     install = _install_time(work, history.installs, published)
     reboot = _expected(list(history.reboots), published.reboot(work.family))
     reboot = reboot if work.may_reboot else _NONE
+    start = _expected(list(history.starts), published.start(work.family)) if work.is_off else _NONE
     if not work.may_undo or not work.count:
-        return Needed(install, reboot)
+        return Needed(install, reboot, start=start)
     back = _expected([sample.scaled(work.count) for sample in history.undos], install)
-    return Needed(install, reboot, back + reboot)
+    return Needed(install, reboot, back + reboot, start)
 
 
 def admit(
@@ -190,7 +219,8 @@ def admit(
     time = needed(work, history, published)
     if time.total <= left:
         return Admission("", f"{write_duration(left)} are left: {time}", time)
-    told = f"{write_duration(max(left, _NONE))} are left of the window, and {time} are needed"
+    verb = "are" if "," in str(time) else "is"
+    told = f"{write_duration(max(left, _NONE))} are left of the window, and {time} {verb} needed"
     return Admission(EXCEEDED, told, time)
 
 

@@ -147,7 +147,7 @@ def time_needed(
 def _wave_time(configuration: MaintenanceConfiguration, wave: list[Expected]) -> timedelta:
     """Return the least time of a wave: no slot and no failure domain can be faster."""
     limits = configuration.limits()
-    each = {part.machine.name: part.time.install + part.time.reboot for part in wave}
+    each = {part.machine.name: part.time.work for part in wave}
     by_domain: dict[str, timedelta] = defaultdict(timedelta)
     sizes = Counter(domain for part in wave for domain in part.machine.domains)
     for part in wave:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from patchyard.domain.admission import History, Needed, Work, needed
@@ -41,8 +41,13 @@ def expect(
     machine: Machine,
     assessments: Mapping[str, Assessment],
     histories: Mapping[str, History],
+    *,
+    is_off: bool = False,
 ) -> Expected:
-    """Say what a machine would get by a configuration. What was never seen is unknown."""
+    """Say what a machine would get by a configuration. What was never seen is unknown.
+
+    One that `is_off` is to be started first.
+    """
     history = histories.get(machine.name, History())
     seen = assessments.get(machine.name)
     setting = RebootSetting(machine.policy.reboot or configuration.reboot)
@@ -51,10 +56,11 @@ def expect(
         never = setting == RebootSetting.NEVER
         least = Work.at_least_one(machine.os_family, reboot=not never, undo=undo)
         reboot = Known.NO if never else Known.UNKNOWN
-        return Expected(machine, None, reboot, needed(least, history))
+        return Expected(machine, None, reboot, needed(replace(least, is_off=is_off), history))
     updates, _ = select(seen, configuration.selection(machine.os_family))
     reboot = _reboot(seen, setting, updates)
-    work = Work.of(machine.os_family, updates, reboot=reboot != Known.NO, undo=undo)
+    reboots = reboot != Known.NO
+    work = Work.of(machine.os_family, updates, reboot=reboots, undo=undo, is_off=is_off)
     return Expected(machine, len(updates), reboot, needed(work, history), seen.taken_at)
 
 

@@ -17,6 +17,8 @@ from patchyard.domain.inventory import Machine
 from patchyard.domain.maintenance import ScopeKind
 from patchyard.domain.maintenance_windows import Window
 from patchyard.domain.preview import Case
+from patchyard.domain.proving import Rings
+from patchyard.domain.reaching import reach
 from patchyard.domain.selection import SECURITY, select
 from patchyard.domain.updates import Assessment, Classification, Update
 from patchyard.domain.value import Known, Value
@@ -28,6 +30,7 @@ class Outlook(StrEnum):
 
     SCHEDULED = "scheduled"
     WAITS = "waits"
+    SKIPPED = "skipped"
     BLOCKED = "blocked"
     UNKNOWN = "unknown"
 
@@ -63,13 +66,14 @@ def forecast(case: Case, sight: Sight) -> Iterator[Forecast]:
     A machine that was never seen, not lately, or not wholly has one row more, for what it may lack.
     """
     roads: dict[str, list[Road]] = defaultdict(list)
+    rings = Rings(case, sight)
     for lane in case.lanes:
         if lane.configuration.kind == ScopeKind.GUEST:
             road = Road(case, lane, sight)
             for name in lane.names:
                 roads[name].append(road)
     for machine in case.inventory.machines:
-        yield from _Outlooks(case, sight, machine, roads[machine.name]).rows()
+        yield from _Outlooks(case, sight, machine, roads[machine.name], rings).rows()
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class _Outlooks:
     sight: Sight
     machine: Machine
     roads: list[Road]
+    rings: Rings
 
     @cached_property
     def seen(self) -> Assessment | None:
@@ -88,6 +93,10 @@ class _Outlooks:
     @cached_property
     def ways(self) -> list[Way]:
         return [road.way(self.machine) for road in self.roads]
+
+    @cached_property
+    def reach(self) -> tuple[Reason, ...]:
+        return tuple(reach(self.machine, self.case, self.sight))
 
     def rows(self) -> Iterator[Forecast]:
         unseen = tuple(self._unseen())
@@ -122,7 +131,7 @@ class _Outlooks:
             outlook=Outlook.UNKNOWN,
             at=found.start if found else None,
             window=found.key if found else "",
-            in_the_way=few((*unseen, *before)),
+            in_the_way=few((*unseen, *self.reach, *before)),
             seen_at=self.seen.taken_at if self.seen else None,
         )
 
@@ -139,7 +148,11 @@ class _Outlooks:
         }
 
     def _row(self, seen: Assessment, update: Update, left: list[Reason | None]) -> Forecast:
-        taking = [way for way, reason in zip(self.ways, left, strict=True) if reason is None]
+        taking = [
+            self._bound(way, update)
+            for way, reason in zip(self.ways, left, strict=True)
+            if reason is None
+        ]
         found = self._first(taking)
         way = next((each for each in taking if found and each.window == found), None)
         reasons = [*self._before(taking, found), *(way.after() if way else ())]
@@ -147,7 +160,7 @@ class _Outlooks:
             reasons += [reason for reason in left if reason]
         if not self.roads:
             reasons = [_stranger()]
-        in_the_way = few((*self._stale(seen), *reasons))
+        in_the_way = few((*self._stale(seen), *self.reach, *reasons))
         return Forecast(
             machine=self.machine.name,
             update=update.name,
@@ -166,6 +179,11 @@ class _Outlooks:
             seen_at=seen.taken_at,
         )
 
+    def _bound(self, way: Way, update: Update) -> Way:
+        """Return the way of one fix, which the configuration's ring may have to wait for."""
+        bound = self.rings.bound(way.road.lane.configuration, update)
+        return way if bound is None else way.road.way(self.machine, bound)
+
     def _first(self, ways: list[Way]) -> Window | None:
         every = [way.window for way in ways if way.window]
         return min(every, key=lambda window: (window.start, window.key), default=None)
@@ -182,16 +200,21 @@ def _is_open(update: Update) -> bool:
     return update.classification in SECURITY and wanted and update.installed != update.candidate
 
 
+_UNSURE = frozenset({InTheWay.STALE, InTheWay.UNREACHABLE, InTheWay.LOOK_FAILED})
+"""What makes it unknown whether a window comes to its machine, or what it finds there."""
+
+
 def _outlook(found: Window | None, way: Way | None, reasons: tuple[Reason, ...]) -> Outlook:
-    if any(reason.word == InTheWay.STALE for reason in reasons):
+    words = {reason.word for reason in reasons}
+    if found is not None and InTheWay.OFF in words:
+        return Outlook.SKIPPED
+    if InTheWay.STALE in words:
         return Outlook.UNKNOWN
     if found is None or way is None:
         return Outlook.BLOCKED
-    if way.road.crowded:
+    if way.road.crowded or words & _UNSURE:
         return Outlook.UNKNOWN
-    configuration = way.road.lane.configuration
-    waits = configuration.approval.of != "none" or configuration.ring is not None
-    return Outlook.WAITS if waits else Outlook.SCHEDULED
+    return Outlook.WAITS if way.waits else Outlook.SCHEDULED
 
 
 def _stranger() -> Reason:

@@ -81,6 +81,11 @@ def _too_late_to_begin(run: MachineRun, now: datetime) -> str:
     return "" if run.room is None or run.steps else run.room.refuses(run.plan.updates, now)
 
 
+def too_late_to_start(run: MachineRun, now: datetime) -> str:
+    """Say why a machine that is off is not even started; nothing where it may be."""
+    return "" if run.room is None or run.steps else run.room.refuses_start(run.plan.updates, now)
+
+
 def _does_not_fit(run: MachineRun, wanted: Action, now: datetime) -> str:
     """Say why what is wanted does not fit into the window; nothing where it does."""
     if run.room is None:

@@ -11,11 +11,13 @@ from itertools import islice, takewhile
 from patchyard.domain.admission import History
 from patchyard.domain.expecting import Expected, expect
 from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.looks import LastLook, starts
 from patchyard.domain.maintenance import Maintenance, MaintenanceConfiguration
 from patchyard.domain.maintenance_windows import State, Window
 from patchyard.domain.order import Waves, staged_waves
 from patchyard.domain.quorum import Groups
 from patchyard.domain.regions import RegionPairs
+from patchyard.domain.rings import Proof
 from patchyard.domain.scope import parse
 from patchyard.domain.updates import Assessment
 from patchyard.domain.zones import how_read, zone_of
@@ -47,6 +49,10 @@ class Case:
     assessments: Mapping[str, Assessment] = field(default_factory=dict)
     histories: Mapping[str, History] = field(default_factory=dict)
     pairs: RegionPairs = field(default_factory=RegionPairs)
+    looks: Mapping[str, LastLook] = field(default_factory=dict)
+    """The last looks at machines that were not seen at them, by name."""
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    """What the ring before each configuration that has one has proven, by its name."""
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
@@ -79,9 +85,20 @@ class Case:
     def expected(self, lane: Lane) -> tuple[Expected, ...]:
         """Say what each machine of a lane is expected to get."""
         return tuple(
-            expect(lane.configuration, machine, self.assessments, self.histories)
+            expect(
+                lane.configuration,
+                machine,
+                self.assessments,
+                self.histories,
+                is_off=self._to_start(machine),
+            )
             for machine in lane.machines
         )
+
+    def _to_start(self, machine: Machine) -> bool:
+        """Say whether a machine was off when it was last looked at, and a run would start it."""
+        look = self.looks.get(machine.name)
+        return look is not None and look.off_at is not None and starts(machine)
 
 
 @dataclass(frozen=True, slots=True)

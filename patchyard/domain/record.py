@@ -81,6 +81,9 @@ class Room(Protocol):
     def refuses(self, updates: Iterable[PlannedUpdate], now: datetime) -> str:
         """Say why installing these, and what may follow, does not fit; nothing where it does."""
 
+    def refuses_start(self, updates: Iterable[PlannedUpdate], now: datetime) -> str:
+        """Say the same of a machine that is off: it has to be started before."""
+
     def refuses_reboot(self, now: datetime) -> str:
         """Say why a reboot does not fit; nothing where it does."""
 

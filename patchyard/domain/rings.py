@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -71,6 +71,30 @@ class Judged:
     ran: Ran | None
     proven: bool
     told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the ring before has proven by now, as far as it is remembered.
+
+    `release` are the versions, by key, that are promoted or that a person is asked for; `newest`
+    those that its last window brought, which ended `since` then, and well.
+    """
+
+    good: bool = False
+    bad: bool = False
+    told: str = ""
+    release: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    newest: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    since: datetime | None = None
+
+    def releases(self, key: str, version: str) -> bool:
+        """Say whether a version is in the release."""
+        return version in self.release.get(key, ())
+
+    def soaks(self, key: str, version: str) -> bool:
+        """Say whether a version has been there since the last window."""
+        return self.since is not None and version in self.newest.get(key, ())
 
 
 class Promotion(Value):

@@ -23,7 +23,16 @@ class WindowRoom:
 
     def refuses(self, updates: Iterable[PlannedUpdate], now: datetime) -> str:
         """Say why installing these, and what may follow, does not fit; nothing where it does."""
-        work = Work.of(self.family, updates, reboot=self.may_reboot, undo=self.may_undo)
+        return self._refuses(updates, now, is_off=False)
+
+    def refuses_start(self, updates: Iterable[PlannedUpdate], now: datetime) -> str:
+        """Say the same of a machine that is off: it has to be started before."""
+        return self._refuses(updates, now, is_off=True)
+
+    def _refuses(self, updates: Iterable[PlannedUpdate], now: datetime, *, is_off: bool) -> str:
+        work = Work.of(
+            self.family, updates, reboot=self.may_reboot, undo=self.may_undo, is_off=is_off
+        )
         found = admit(work, self.history, self.closes - now)
         return "" if found.admitted else f"{EXCEEDED}: {found.reason}"
 

@@ -33,6 +33,10 @@ class InTheWay(StrEnum):
     TOO_SHORT = "window_too_short"
     RING = "ring"
     APPROVAL = "approval"
+    OFF = "off"
+    TO_START = "to_start"
+    UNREACHABLE = "unreachable"
+    LOOK_FAILED = "look_failed"
 
 
 NAMED = 3
@@ -64,6 +68,28 @@ class Sight:
     ahead: timedelta = timedelta(days=90)
     stale_after: timedelta = timedelta(days=7)
     taken: Taken = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a ring waits for before it installs a fix, and the earliest time; or that it never does.
+
+    Where nothing is known of the time, it may be any.
+    """
+
+    told: str
+    not_before: datetime | None = None
+    never: bool = False
+
+    def lets(self, window: Window, now: datetime) -> bool:
+        """Say whether the fix may be installed by a run that begins with a window, or now."""
+        soon = self.not_before is None or max(window.start, now) >= self.not_before
+        return soon and not self.never
+
+    @property
+    def reason(self) -> Reason:
+        """It as a thing in the way."""
+        return Reason(word=InTheWay.RING, detail=self.told)
 
 
 @dataclass(frozen=True)
@@ -99,20 +125,26 @@ class Road:
             f"its windows are {write_duration(length)} long"
         )
 
-    def way(self, machine: Machine) -> Way:
-        """Return the first window that takes a machine, and what there is before it."""
+    def way(self, machine: Machine, bound: Bound | None = None) -> Way:
+        """Return the first window that takes a machine, and what there is before it.
+
+        `bound` is what its ring waits for with the fix in question.
+        """
         passed: list[tuple[datetime, Reason]] = []
         for window in self.windows:
             reason = self._closed(window, machine)
-            if reason is None:
-                return Way(self, window, tuple(passed))
-            passed.append((window.start, reason))
+            if reason is None and (bound is None or bound.lets(window, self.case.now)):
+                return Way(self, window, tuple(passed), bound)
+            if reason is not None:
+                passed.append((window.start, reason))
+        if bound is not None:
+            passed.append((self.case.now, bound.reason))
         none = Reason(
             word=InTheWay.NO_WINDOW,
             detail=f"{self.lane.configuration.name} has none that opens within "
             f"{write_duration(self.sight.ahead)}",
         )
-        return Way(self, None, (*passed, (self.case.now + self.sight.ahead, none)))
+        return Way(self, None, (*passed, (self.case.now + self.sight.ahead, none)), bound)
 
     def _closed(self, window: Window, machine: Machine) -> Reason | None:
         """Say why a window takes nothing on a machine; None where it does."""
@@ -134,15 +166,20 @@ class Way:
     road: Road
     window: Window | None
     passed: tuple[tuple[datetime, Reason], ...]
+    bound: Bound | None = None
+
+    @property
+    def waits(self) -> bool:
+        """True where its window installs something only if a ring or a person lets it."""
+        return self.bound is not None or self.road.lane.configuration.approval.of != "none"
 
     def after(self) -> Iterator[Reason]:
         """Tell what its window still wants."""
         configuration = self.road.lane.configuration
         if self.road.crowded:
             yield Reason(word=InTheWay.TOO_SHORT, detail=self.road.crowded)
-        if configuration.ring is not None:
-            told = f"only if the machines of {configuration.ring.after} run it well by then"
-            yield Reason(word=InTheWay.RING, detail=told)
+        if self.bound is not None:
+            yield self.bound.reason
         if configuration.approval.of != "none":
             by = ", ".join(configuration.approval.by) or "a person"
             told = f"{by} must approve the {_WHAT[configuration.approval.of]}"
@@ -150,6 +187,11 @@ class Way:
 
 
 _WHAT = {"run": "plan", "wave": "plan before each wave"}
+
+
+def moment(at: datetime) -> str:
+    """Write a time to the minute."""
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def few(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:

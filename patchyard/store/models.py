@@ -168,6 +168,15 @@ class WindowClaimRow(Base):
     claimed_at: Mapped[datetime]
 
 
+class DispatchRow(Base):
+    """Up to when a dispatcher has looked at the windows of an inventory."""
+
+    __tablename__ = "dispatches"
+
+    inventory: Mapped[str] = mapped_column(primary_key=True)
+    looked_at: Mapped[datetime]
+
+
 class ApprovalRow(Base):
     """What a person answered to the plan of a run, or to one of its waves (0: all of them)."""
 

@@ -18,7 +18,7 @@ from patchyard.store.database import Database, begin_writing, make_engine, trans
 from patchyard.store.errors import StoreUnavailable
 from patchyard.store.store import Store
 
-SCHEMA = "0005"
+SCHEMA = "0007"
 """The newest migration. The store works on this version and no other."""
 
 _ADVISORY_LOCK = 0x5041_5443_4859_4152

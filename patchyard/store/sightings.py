@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from patchyard.domain.outcome import Status
 from patchyard.domain.watch import Sighting
 from patchyard.store.database import Database
-from patchyard.store.models import RunRow, SightingRow
+from patchyard.store.models import MachineRunRow, RunRow, SightingRow
 from patchyard.store.part import Part, as_records
 
 _FIELDS = tuple(field.name for field in fields(Sighting))
@@ -50,3 +52,14 @@ class Sightings(Part):
         )
         query = select(*(ranked.c[name] for name in _FIELDS)).where(ranked.c.age <= most)
         return as_records(Sighting, self._database.rows(query))
+
+    def found_off(self, inventory: str) -> dict[str, datetime]:
+        """Return when machines were last left out by a run because they were off, by name."""
+        query = (
+            select(MachineRunRow.machine, func.max(MachineRunRow.finished_at))
+            .join(RunRow, RunRow.id == MachineRunRow.run_id)
+            .where(RunRow.inventory == inventory, MachineRunRow.status == Status.SKIPPED)
+            .where(MachineRunRow.finished_at.is_not(None))
+            .group_by(MachineRunRow.machine)
+        )
+        return {str(name): at for name, at in self._database.rows(query)}

@@ -7,6 +7,7 @@ from typing import Self
 
 from patchyard.store.approvals import Approvals
 from patchyard.store.assessments import Assessments
+from patchyard.store.dispatches import Dispatches
 from patchyard.store.histories import Histories
 from patchyard.store.hook_calls import HookCalls
 from patchyard.store.leases import Leases
@@ -33,6 +34,7 @@ class Store(
     Notices,
     Histories,
     PowerStarts,
+    Dispatches,
     OtherRuns,
 ):
     """All that is remembered. Every method is one short transaction; any thread may call it.

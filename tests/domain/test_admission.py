@@ -76,6 +76,19 @@ def test_a_reboot_and_the_way_back_are_reserved() -> None:
     assert minutes(neither.total) == 15
 
 
+def test_a_machine_that_is_off_needs_the_time_to_start_it_too_its_own_where_measured() -> None:
+    assert minutes(needed(work(3), NOTHING).start) == 0
+    off = needed(work(3, is_off=True), NOTHING)
+    assert (minutes(off.start), minutes(off.total)) == (15, 75)
+    assert minutes(needed(work(1, OsFamily.WINDOWS, is_off=True), NOTHING).start) == 10
+    quick = History(starts=(2 * MINUTE,) * ENOUGH)
+    assert minutes(needed(work(3, is_off=True), quick).start) == 2
+    slow = History(starts=(40 * MINUTE,))
+    assert minutes(needed(work(3, is_off=True, may_undo=False), slow).start) == 40
+    told = admit(work(1, is_off=True), quick, MINUTE).reason
+    assert told.endswith("and start 2m, install 5m, reboot 15m, undo 20m are needed")
+
+
 def test_numbers_can_be_set() -> None:
     own = Published(first_packages=1, further_packages=0.5, reboot_linux=4)
     time = needed(work(5, may_undo=False), NOTHING, own)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from patchyard.domain.actions import CHANGES, Finish, Install, Reboot, RestartServices
 from patchyard.domain.admission import EXCEEDED, History, Sample
 from patchyard.domain.inventory import OsFamily, Policy
-from patchyard.domain.machine import next_step
+from patchyard.domain.machine import next_step, too_late_to_start
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import RebootSetting
 from patchyard.domain.record import MachineRun
@@ -68,6 +68,18 @@ def test_a_machine_that_does_not_fit_is_not_even_looked_at() -> None:
         f"{EXCEEDED}: 49s are left of the window, and install 5s, reboot 20s, undo 25s are needed"
     )
     assert story(run_in(50)).actions != []
+
+
+def test_a_machine_that_is_off_is_started_only_where_its_start_fits_too() -> None:
+    history = replace(quick(), starts=(30 * SECOND,) * 5)
+
+    assert too_late_to_start(run_in(80, history), NOON) == ""
+    assert too_late_to_start(run_in(79, history), NOON) == (
+        f"{EXCEEDED}: 1m19s are left of the window, "
+        "and start 30s, install 5s, reboot 20s, undo 25s are needed"
+    )
+    assert story(run_in(79, history)).finish.status == Status.SUCCEEDED  # it is on
+    assert too_late_to_start(replace(run_in(0), room=None), NOON) == ""
 
 
 def test_without_history_the_published_numbers_count() -> None:

@@ -257,6 +257,62 @@ def test_a_window_that_was_over_before_its_run_began_is_told_as_missed(
     assert dispatched(inventory, ahead_hours=1) == Dispatched()
 
 
+def test_a_window_that_nobody_ever_booked_is_told_once_and_never_by_a_dry_run(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = minute(now()) - timedelta(days=1)
+    write_maintenance(inventory, begun + timedelta(hours=5), "1h")
+    first, second = (key(begun + timedelta(days=day, hours=5)) for day in (1, 2))
+    assert dispatched(inventory, ahead_hours=1) == Dispatched()  # what was before, nobody saw
+    later = now() + timedelta(days=2)
+    monkeypatch.setattr("flows.dispatch.clock", lambda: later)
+    with open_store(settings().database_url) as store:
+        store.claim_window(WindowClaim(inventory.name, first, "patch-1", begun, later, begun))
+
+    dry: Dispatched = dispatch(inventory=str(inventory), dry_run=True, ahead_hours=1)
+    assert dry.missed == ()
+    assert dispatched(inventory, ahead_hours=1).missed == (second,)
+
+    assert f"window {second} missed: it opened and ended, and nobody had booked" in caplog.text
+    names = {"patchyard.window.missed"}
+    api.until(lambda: names <= {e["event"] for e in events_of(api, second)}, 30)
+    assert dispatched(inventory, ahead_hours=1).missed == ()
+
+
+def test_what_moved_or_was_closed_while_all_was_away_is_withdrawn_and_not_missed(
+    inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = minute(now()) + timedelta(hours=5)
+    write_maintenance(inventory, start, "1h", recurrence="10Days")
+    assert dispatched(inventory, ahead_hours=10).booked == (key(start),)
+    to = {"date": f"{start:%Y-%m-%d}", "to": f"{start + 5 * DAY:%Y-%m-%d %H:%M}"}
+    schedule = {"postpone": [to]}
+    write_maintenance(inventory, start, "1h", recurrence="10Days", schedule=schedule)
+    monkeypatch.setattr("flows.dispatch.clock", lambda: start + DAY)
+
+    assert dispatched(inventory, ahead_hours=10) == Dispatched(withdrawn=(key(start),))
+    assert states(api, inventory) == [(key(start), "Withdrawn")]
+
+    monkeypatch.setattr("flows.dispatch.clock", lambda: start + 4.9 * DAY)
+    assert dispatched(inventory, ahead_hours=10).booked == (key(start),)
+
+
+def test_a_wrong_inventory_does_not_hold_up_the_windows_of_others(
+    inventory: Path, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = minute(now()) + timedelta(minutes=30)
+    write_maintenance(inventory, start, "1h")
+    wrong = tmp_path / "wrong"
+    monkeypatch.setattr(
+        "flows.dispatch.maintained_inventories", lambda: [str(wrong), str(inventory)]
+    )
+
+    with pytest.raises(ConfigurationError, match="wrong"):
+        dispatch(dry_run=False, ahead_hours=1)
+
+    assert states(api, inventory) == [(key(start), "Scheduled")]
+
+
 def test_a_cancel_that_no_worker_has_carried_out_is_an_answer_all_the_same(
     inventory: Path, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_window_is_patched_once_and_a_second_run_of_it_does_nothing(
     window = window_now(LONG)
     first = patched(yard, window)
     assert first.status == Status.SUCCEEDED, first.halted_because
+    assert api.get(f"flow_runs/{first.flow_run_id}")["name"] == window["key"]
     before = {m.name: yard.packages(m.name) for m in yard.machines}
 
     second = patched(yard, window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.assess import assess
 from flows.patch import patch
+from patchyard.cli import main
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.report import MachineReport, RunReport
@@ -68,9 +71,21 @@ def window(ring: str, start: datetime) -> dict[str, str]:
     return {"key": f"{ring}@{start:%Y-%m-%d}", "start": start.isoformat(), "end": end}
 
 
+def forecast_of(yard: SimulatedYard, told: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the forecast of the second machine's fixes, by their names."""
+    told.readouterr()
+    assert (
+        main(["maintenance", "forecast", str(inventory_of(yard)), "--scope", PROD, "--json"]) == 0
+    )
+    rows = json.loads(told.readouterr().out)["forecasts"]
+    return {
+        row["update"]: (row["outlook"], *(r["detail"] for r in row["in_the_way"])) for row in rows
+    }
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_a_ring_waits_for_the_one_before_it_and_installs_its_versions_only(
-    tmp_path: Path, api: Api
+    tmp_path: Path, api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machines = [
         SimulatedMachine(name, f"127.68.0.{number}", ("simulated",))
@@ -91,8 +106,15 @@ def test_a_ring_waits_for_the_one_before_it_and_installs_its_versions_only(
         assert soaking.halted_because.startswith("ring_not_ready: dev@")
         assert "has to soak for" in soaking.halted_because
         assert yard.packages(PROD) == before
+        assess(inventory=str(inventory_of(yard)), scope=f"name == {PROD}")
+        soaks = forecast_of(yard, capsys)
+        assert soaks["openssl"][0] == soaks["libssl3"][0] == "waits"
+        assert soaks["openssl"][1].startswith("dev has it since ")
+        assert soaks["libssl3"][1].startswith("dev must run it well first: its window dev@")
 
         rings.write(soak="0m")
+        ready = forecast_of(yard, capsys)
+        assert (ready["openssl"], ready["libssl3"][0]) == (("scheduled",), "waits")
         promoted, told = rings.run("prod", PROD)
         assert told is not None
         assert told.status == Status.SUCCEEDED, told.reason

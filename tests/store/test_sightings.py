@@ -53,6 +53,18 @@ class TestSightings:
 
         assert list(store.sightings("yard", 9)) == [Sighting(machine="a", at=NOW + DAY)]
 
+    def test_machines_that_were_left_out_because_they_were_off_are_told_with_the_last_time(
+        self, store: Store
+    ) -> None:
+        for number in range(2):
+            run_id = begin(store, f"assess-{number}").id
+            store.add_machines(run_id, [("a", None, 0), ("b", None, 1), ("c", None, 2)])
+            for name, status in (("a", Status.SKIPPED), ("b", Status.SUCCEEDED)):
+                store.set_machine(run_id, name, status, "", NOW + number * DAY)
+
+        assert store.found_off("yard") == {"a": NOW + DAY}
+        assert store.found_off("other") == {}
+
     def test_a_look_of_no_run_is_refused(self, store: Store) -> None:
         with pytest.raises(NotRecorded):
             store.record_sighting("none", Sighting(machine="a", at=NOW))

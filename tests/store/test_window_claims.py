@@ -100,6 +100,31 @@ def test_times_are_those_of_one_machine_in_earlier_runs(store: Store) -> None:
         "patch-2": ["install"],
     }
     assert store.timed_steps("web-1", ()) == {}
+    everything = store.all_timed_steps(runs)
+    assert everything["web-1"] == found
+    assert everything["web-2"] == store.timed_steps("web-2", runs)
+
+
+def test_a_start_took_until_the_machine_was_there_for_the_first_time_in_its_run(
+    store: Store,
+) -> None:
+    for number in (1, 2, 3):
+        run_id, at = begin(store, f"patch-{number}").id, NOW + number * HOUR
+        store.record_availability("web-1", run_id, "up", "too early", at - HOUR)
+        store.record_start(run_id, "web-1", at)
+        if number < 3:  # in the third it is never there
+            for minutes in (number, 30):  # started to be looked at, and again to be patched
+                there = at + timedelta(minutes=minutes)
+                store.record_availability("web-1", run_id, "down", "put back off", there)
+                store.record_availability("web-1", run_id, "up", "started for a run", there)
+    store.record_start("patch-1", "web-2", NOW)
+    store.record_availability("web-2", "patch-1", "up", "started", NOW + timedelta(minutes=9))
+    runs = ("patch-1", "patch-2", "patch-3")
+
+    one, two, nine = (timedelta(minutes=number) for number in (1, 2, 9))
+    assert store.start_times(runs) == {"web-1": (one, two), "web-2": (nine,)}
+    assert store.start_times(("patch-2",), "web-1") == {"web-1": (two,)}
+    assert store.start_times((), "web-1") == {}
 
 
 def test_the_latest_assessments_of_an_inventory_come_in_one_answer(store: Store) -> None:
