@@ -15,6 +15,7 @@ from patchyard.domain.rollout import (
     Done,
     Halt,
     Start,
+    Step,
     WaitForMachines,
     WaitUntil,
     next_step,
@@ -52,10 +53,22 @@ def roll_out(
 
     Machines that an earlier controller of this run had begun are taken up first. Hooks after it
     are called however it ends; where this controller dies, by the one that takes the run up.
+
+    Raises:
+        Refused: another controller has the run by now.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
     around = Around(run, plan, ways(), getattr(parameters, "forgive", ()))
-    return around.end(_carry_out(run, window, plan, parameters, around))
+    halted = _carry_out(run, window, plan, parameters, around)
+    run.must_be_ours()
+    return around.end(halted)
+
+
+def _next(run: Run, rollout: RecordedRollout, around: Around) -> Step:
+    """Do what comes after a wave, which may stop the run, and say what comes next."""
+    run.must_be_ours()
+    now = rollout.now()
+    return next_step(rollout.now() if around.turn(now) else now, run.clock())
 
 
 def _carry_out(
@@ -69,9 +82,7 @@ def _carry_out(
     with Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew:
         crew.start(interrupted(run))
         while True:
-            now = rollout.now()
-            around.turn(now)
-            step = next_step(now, run.clock())
+            step = _next(run, rollout, around)
             match step:
                 case Start():
                     if around.begin(step.machines):
