@@ -64,7 +64,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
     waves = waves_of(run, todo, parameters.waves)
     plan = bare.model_copy(update={"waves": waves, "promoted": promoted})
     run.store.set_plan(run.id, plan)
-    _record(run, plan, seen, selection.classifications)
+    _record(run, plan, seen, selection)
     return plan
 
 
@@ -90,7 +90,7 @@ def _record(
     run: Run,
     plan: Plan,
     seen: dict[str, Assessment],
-    classifications: frozenset[Classification],
+    selection: Selection,
 ) -> None:
     waves = {name: number for number, wave in enumerate(plan.waves, 1) for name in wave}
     at = run.clock()
@@ -100,15 +100,19 @@ def _record(
         if name in waves:
             run.store.set_machine(run.id, name, Status.NOT_STARTED, "", at)
         elif name in seen:
-            status, reason = _nothing_to_do(seen[name], part, classifications)
+            status, reason = _nothing_to_do(seen[name], part, selection)
             run.store.set_machine(run.id, name, status, reason, at)
 
 
-def _nothing_to_do(
-    seen: Assessment, part: MachinePlan, classifications: frozenset[Classification]
-) -> tuple[Status, str]:
+def _nothing_to_do(seen: Assessment, part: MachinePlan, selection: Selection) -> tuple[Status, str]:
     """Judge a machine that gets nothing. Only a complete look proves that nothing is missing."""
+    classifications = selection.classifications
     judged = compliance(seen, classifications)
+    if judged == Compliance.COMPLIANT and (missing := _unproven(seen, selection.fixes)):
+        reason = (
+            f"no update that is there is known to fix {missing}; whether it is fixed is unknown"
+        )
+        return Status.COMPLETED_WITH_WARNINGS, reason
     if judged == Compliance.COMPLIANT:
         return Status.SUCCEEDED, "nothing to do"
     if judged == Compliance.UNKNOWN:
@@ -117,6 +121,13 @@ def _nothing_to_do(
     left = [item for item in part.left_out if item.classification in classifications]
     named = ", ".join(f"{item.name} ({_why(item)})" for item in left[:5])
     return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
+
+
+def _unproven(seen: Assessment, fixes: Iterable[str]) -> str:
+    """Return what was to be fixed and nothing proves to be: an article of Windows is installed."""
+    there = {key.partition(":")[0].upper() for key in seen.packages}
+    proven = {each for each in fixes if each.upper().startswith("KB") and each.upper() in there}
+    return ", ".join(each for each in fixes if each not in proven)
 
 
 class RecordedRollout:
@@ -176,6 +187,7 @@ class RecordedRollout:
             opens_at=self._window.start if self._window else None,
             closes_at=self._window.end if self._window else None,
             stop_because="; ".join(self._run.stops.values()),
+            canary=self._run.record.kind == "emergency",
         )
 
 

@@ -28,6 +28,9 @@ SENDING = timedelta(minutes=10)
 """So long a dispatcher may be at giving a notice: of one that takes longer the end is unknown."""
 
 
+_WORDS = {"emergency": "Emergency maintenance", "rollback": "Rollback"}
+
+
 class RunNotices:
     """The notices of one open run. Each is given once, whoever takes the run up."""
 
@@ -125,7 +128,7 @@ class RunNotices:
 
     @property
     def _what(self) -> str:
-        return "Rollback" if self._run.record.kind == "rollback" else "Maintenance"
+        return _WORDS.get(self._run.record.kind, "Maintenance")
 
     @property
     def _name(self) -> str:

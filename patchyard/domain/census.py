@@ -57,7 +57,8 @@ class Rollout:
     `pending` are machines that no longer fit into the run's window, `opens_at` and `closes_at` are
     its ends. `quorums` says how many of each group must be up. `done_well` are the good ends, for
     which those wait who come after others. `stop_because` is what a hook of the operator's own
-    says against going on.
+    says against going on. With `canary` nothing begins after the first wave unless one of its
+    machines has come to a good end, whatever the budget says.
     """
 
     members: tuple[Member, ...]
@@ -76,6 +77,7 @@ class Rollout:
     quorums: Mapping[str, Needed] = field(default_factory=dict)
     done_well: frozenset[Status] = GOOD
     stop_because: str = ""
+    canary: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""
