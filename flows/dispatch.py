@@ -16,6 +16,7 @@ from prefect.events import emit_event
 from flows.announcing import announce_all
 from flows.booked import Desk
 from flows.recorded import ServedFlow
+from patchyard.announcing import Unused
 from patchyard.booking import Booking, bookings, refuse_namesakes
 from patchyard.domain import dispatching
 from patchyard.domain.dispatching import Booked, Died
@@ -58,10 +59,10 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
         get_client(sync_client=True) as client,
         open_store(settings().database_url) as store,
     ):
-        done = Dispatched.of(
-            _dispatch_one(client, store, reference, parameters) for reference in references
-        )
-        announce_all(store, references, done.missed, dry_run=parameters.dry_run)
+        each = {one: _dispatch_one(client, store, one, parameters) for one in references}
+        done = Dispatched.of(each.values())
+        unused = {one: Unused(found.missed, found.failed) for one, found in each.items()}
+        announce_all(store, unused, dry_run=parameters.dry_run)
     get_run_logger().info(
         "%d booked, %d withdrawn, %d missed, %d failed",
         len(done.booked),

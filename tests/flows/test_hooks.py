@@ -36,7 +36,7 @@ with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({**told, **also}) + "\\n")
 while (folder / ("hold-" + told["hook"])).exists():
     time.sleep(0.1)
-print("said by", told["hook"])
+print("said by", told["hook"], "\\x1b]0;owned\\x07")
 sys.exit(int((folder / told["hook"]).read_text()) if (folder / told["hook"]).exists() else 0)
 """
 
@@ -141,6 +141,9 @@ def test_hooks_are_called_in_their_order_and_told_all_machines_and_how_they_stan
     assert titles.index("Hook before: before-machine") < titles.index("Ask the checks")
     assert titles[-1] == "Hook after: after-machine"
     assert "said by before-run" in Path(report.files["markdown"]).read_text()
+    log = (Path(report.files["markdown"]).parent / "run.log").read_text()
+    assert "said by before-run <U+001B>]0;owned" in log
+    assert "\x1b" not in log
 
 
 def test_a_machine_whose_hook_fails_is_left_alone_and_its_hooks_after_it_are_called(
