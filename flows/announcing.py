@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from uuid import NAMESPACE_URL, uuid5
 
 from prefect import get_run_logger
 from prefect.events import emit_event
 
-from patchyard.announcing import announce
+from patchyard.announcing import Unused, announce
 from patchyard.notifiers import Letter, Notifier, notifiers
 from patchyard.runs import now as clock
 from patchyard.store import Store
@@ -44,17 +44,15 @@ def ways() -> Mapping[str, Notifier]:
     return MappingProxyType({**notifiers(), EVENT.name: EVENT})
 
 
-def announce_all(
-    store: Store, references: Iterable[str], missed: Iterable[str], *, dry_run: bool
-) -> None:
-    """Give the notices that are due before windows. What cannot be given ends nothing.
+def announce_all(store: Store, unused: Mapping[str, Unused], *, dry_run: bool) -> None:
+    """Give the notices that are due, by inventories. What cannot be given ends nothing.
 
     Where dry runs are booked nobody is told: nothing will be changed.
     """
-    log, over = get_run_logger(), tuple(missed)
-    for reference in () if dry_run else references:
+    log = get_run_logger()
+    for reference, found in () if dry_run else unused.items():
         try:
-            given = announce(store, reference, ways(), clock(), over)
+            given = announce(store, reference, ways(), clock(), found)
         except Exception as error:  # noqa: BLE001 - windows are booked whatever becomes of notices
             log.error("notices of %s could not be given: %r", reference, error)  # noqa: TRY400
             continue

@@ -18,6 +18,7 @@ from prefect.events import emit_event
 from flows.announcing import announce_all
 from flows.booked import Desk
 from flows.recorded import ServedFlow
+from patchyard.announcing import Unused
 from patchyard.booking import Booking, bookings, ended, refuse_namesakes, undone
 from patchyard.domain import dispatching
 from patchyard.domain.dispatching import LOOK_BACK, Booked, Died, look_back
@@ -74,7 +75,8 @@ def _dispatch(parameters: DispatchParameters = DispatchParameters()) -> Dispatch
     ):
         rounds, wrong = _dispatch_all(client, store, references, parameters)
         for each in rounds:
-            announce_all(store, [each.reference], each.done.missed, dry_run=parameters.dry_run)
+            unused = Unused(each.done.missed, each.done.failed)
+            announce_all(store, {each.reference: unused}, dry_run=parameters.dry_run)
             if not parameters.dry_run:
                 # Last of all: who is killed before tells what was missed twice, and not never.
                 store.record_looked(each.inventory, each.at)

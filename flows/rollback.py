@@ -19,6 +19,7 @@ from patchyard.taking_back import past_run, plan_rollback
 def rollback(parameters: RollbackParameters) -> State[RunReport]:
     """Undo a past run, or some of its machines.
 
+    Its hooks are called, and told that this is a rollback; and who was told of it is told again.
     With `dry_run` on, it is said what would go back; nothing is changed.
 
     Args:

@@ -58,11 +58,22 @@ def roll_out(
     Machines that an earlier controller of this run had begun are taken up first. Hooks after it
     are called however it ends; where this controller dies, by the one that takes the run up.
     Nothing was done, and no hook called, where the run's window is not what it was when it opens.
+
+    Raises:
+        Refused: another controller has the run by now.
     """
     window.begin(run.record.kind, sum(len(wave) for wave in plan.waves))
     around = Around(run, plan, ways(), getattr(parameters, "forgive", ()))
     ended = _carry_out(run, window, plan, parameters, around)
+    run.must_be_ours()
     return ended if isinstance(ended, Closed) else around.end(ended)
+
+
+def _next(run: Run, rollout: RecordedRollout, around: Around) -> Step:
+    """Do what comes after a wave, which may stop the run, and say what comes next."""
+    run.must_be_ours()
+    now = rollout.now()
+    return next_step(rollout.now() if around.turn(now) else now, run.clock())
 
 
 def _carry_out(
@@ -84,9 +95,7 @@ def _carry_out(
     ):
         crew.start(interrupted(run))
         while True:
-            now = rollout.now()
-            around.turn(now)
-            step = next_step(now, run.clock())
+            step = _next(run, rollout, around)
             if closed := opening.closed(beginning=isinstance(step, Start)):
                 return closed
             match step:

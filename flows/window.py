@@ -36,6 +36,7 @@ from patchyard.domain.verdict import verdict
 from patchyard.fleet import ENDED
 from patchyard.reporting import render_markdown, write_report
 from patchyard.runs import Run
+from patchyard.untrusted import visible
 
 LOG_LINES = 2000
 """Log lines a run may send to the server, which spends some 2 ms on each. All are in its folder."""
@@ -96,7 +97,7 @@ class Window:
     def say(self, machine: str, step: str, text: str) -> None:
         """Log one line with run, machine and step: to the run's folder, and at first to Prefect."""
         told = " ".join(text.split())
-        line = " | ".join(part for part in (self._run.id, machine, step, told) if part)
+        line = visible(" | ".join(part for part in (self._run.id, machine, step, told) if part))
         what, most = ("steps", STEP_LINES) if machine and step != ENDED else ("lines", LOG_LINES)
         kept = self._run.folder / "run.log"
         with self._lock:

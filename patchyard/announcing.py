@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from patchyard.domain.around import Notice
@@ -10,7 +11,7 @@ from patchyard.domain.counting import counted, names
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.maintenance import MaintenanceConfiguration, ScopeKind
 from patchyard.domain.maintenance_windows import State, Window
-from patchyard.domain.noticing import ANNOUNCED, MISSED, ahead, due, left, when
+from patchyard.domain.noticing import ANNOUNCED, GIVEN_UP, MISSED, ahead, due, left, when
 from patchyard.domain.preview import Case, Lane
 from patchyard.maintenance_parameters import bare_key
 from patchyard.notifiers import Notifier
@@ -22,26 +23,38 @@ ATTEMPTS = 3
 """How often a notice before a window is tried; each dispatcher tries once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Windows of an inventory in which nothing was done, by their keys.
+
+    Those that were `missed` are over, and their runs never began; of those `given_up` the runs
+    died before they had them.
+    """
+
+    missed: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+
+
 def announce(
     store: Store,
     reference: str,
     ways: Mapping[str, Notifier],
     now: datetime,
-    missed: Iterable[str] = (),
+    unused: Unused = Unused(),
 ) -> tuple[NoticeRecord, ...]:
-    """Give the notices that are due before the windows of an inventory, and of missed windows.
+    """Give the notices that are due before the windows of an inventory, and of unused windows.
 
     Args:
         store: the memory.
         reference: folder or name of the inventory.
         ways: the ways to tell somebody, by name.
         now: the controller's time.
-        missed: keys of windows that are over and whose runs never began.
+        unused: its windows in which nothing was done.
     """
     inventory = load_inventory(reference)
     case = Case(load_maintenance(reference), inventory, now)
     teller = Teller(store, inventory, ways)
-    wanted = (*_before(case, now), *_missed(case, inventory, tuple(missed)))
+    wanted = (*_before(case, now), *_unused(case, inventory, unused))
     given = (
         teller.give(notice, matter, now, attempts=1 if notice.to == "machine" else ATTEMPTS)
         for notice, matter in wanted
@@ -87,32 +100,40 @@ def _window(
     return {"configuration": configuration.name, "window": told}
 
 
-def _missed(
-    case: Case, inventory: Inventory, missed: tuple[str, ...]
-) -> Iterator[tuple[Notice, Matter]]:
-    """Tell of windows that are over and whose runs never began whoever is told of failures.
+_MISSED = (MISSED, "missed", "was missed", "is over, and its run never began")
+_GIVEN_UP = (GIVEN_UP, "given_up", "was given up", "was given up, for its runs died before it")
+
+
+def _unused(case: Case, inventory: Inventory, unused: Unused) -> Iterator[tuple[Notice, Matter]]:
+    """Tell of windows in which nothing was done whoever is told of failures.
 
     The dispatcher has emitted the event of it already; and no machine was to be disturbed.
     """
     known = {each.name: each for each in case.maintenance.configurations}
-    for key in dict.fromkeys(bare_key(each) for each in missed):
-        configuration = known.get(key.partition("@")[0])
-        for notice in configuration.notices if configuration else ():
-            if "failure" in notice.at and notice.to in {"email", "webhook"}:
-                yield notice, _miss(inventory, configuration, key)
+    for keys, words in ((unused.missed, _MISSED), (unused.given_up, _GIVEN_UP)):
+        for key in dict.fromkeys(bare_key(each) for each in keys):
+            configuration = known.get(key.partition("@")[0])
+            for notice in configuration.notices if configuration else ():
+                if "failure" in notice.at and notice.to in {"email", "webhook"}:
+                    yield notice, _loss(inventory, configuration, key, words)
 
 
-def _miss(inventory: Inventory, configuration: MaintenanceConfiguration | None, key: str) -> Matter:
+def _loss(
+    inventory: Inventory,
+    configuration: MaintenanceConfiguration | None,
+    key: str,
+    words: tuple[str, str, str, str],
+) -> Matter:
+    kind, moment, title, told = words
     found = configuration.machines(inventory) if configuration else ()
     machines = tuple(machine.name for machine in found)
     return Matter(
         place=key,
-        moment="missed",
-        type=MISSED,
+        moment=moment,
+        type=kind,
         subject=key,
-        title=f"Window {key} was missed",
-        text=f"Window {key} is over, and its run never began: nothing was patched.\n"
-        f"Machines: {names(machines)}.",
+        title=f"Window {key} {title}",
+        text=f"Window {key} {told}: nothing was patched.\nMachines: {names(machines)}.",
         data={"window": {"key": key}},
         machines=machines,
         window=key,

@@ -6,7 +6,7 @@ import argparse
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -46,9 +46,7 @@ def add_test_hooks(verbs: Any) -> None:
 def _test(chosen: argparse.Namespace) -> int:
     inventory, found = load_inventory(chosen.inventory), load_maintenance(chosen.inventory)
     called = failed = 0
-    for configuration in found.configurations:
-        if chosen.configuration not in {None, configuration.name}:
-            continue
+    for configuration in _chosen(inventory, found.configurations, chosen):
         for test in _tests(inventory, configuration, chosen):
             ended, seconds = test.call()
             called, failed = called + 1, failed + bool(ended.code)
@@ -57,6 +55,30 @@ def _test(chosen: argparse.Namespace) -> int:
         raise ConfigurationError.of("no hook is written that fits; see docs/maintenance.md")
     sys.stdout.write(f"{called} called as a test, {failed} failed\n")
     return 1 if failed else 0
+
+
+def _chosen(
+    inventory: Inventory,
+    found: Iterable[MaintenanceConfiguration],
+    chosen: argparse.Namespace,
+) -> list[MaintenanceConfiguration]:
+    """Return the configurations that were named, or that have the machine that was named.
+
+    Raises:
+        ConfigurationError: none of them has it.
+    """
+    fit = [each for each in found if chosen.configuration in {None, each.name}]
+    if chosen.machine is None:
+        return fit
+    have = [each for each in fit if chosen.machine in _names(inventory, each)]
+    if fit and not have:
+        scopes = ", ".join(each.name for each in fit)
+        raise ConfigurationError.of(f"no machine {chosen.machine!r} is in the scope of {scopes}")
+    return have
+
+
+def _names(inventory: Inventory, configuration: MaintenanceConfiguration) -> set[str]:
+    return {machine.name for machine in configuration.machines(inventory)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +131,18 @@ def _tests(
 ) -> Iterator[_Trial]:
     """Return the hooks in the order in which a run of one wave and one machine calls them."""
     machines = configuration.machines(inventory)
-    machine = _machine(configuration, machines, chosen.machine)
+    machine = next((each for each in machines if chosen.machine in {None, each.name}), None)
     order = [*(("before", of) for of in ("run", "wave", "machine"))]
     order += [("after", of) for _, of in reversed(order)]
     hooks = [h for pair in order for h in configuration.hooks if (h.when, h.of) == pair]
     bare = _bare(inventory, configuration, machines)
     for hook in hooks:
-        if chosen.hook in {None, hook.name}:
-            yield _Trial(configuration.name, inventory, _occasion(bare, hook, machine))
-
-
-def _machine(
-    configuration: MaintenanceConfiguration, machines: tuple[Machine, ...], wanted: str | None
-) -> Machine:
-    found = [machine for machine in machines if wanted in {None, machine.name}]
-    if not found:
-        what = f"no machine {wanted!r} is" if wanted else "no machine is"
-        raise ConfigurationError.of(f"{what} in the scope of {configuration.name}")
-    return found[0]
+        if chosen.hook not in {None, hook.name}:
+            continue
+        if machine is None and hook.of == "machine":
+            told = f"no machine is in the scope of {configuration.name}, so {hook.name} is for none"
+            raise ConfigurationError.of(told)
+        yield _Trial(configuration.name, inventory, _occasion(bare, hook, machine))
 
 
 def _bare(
@@ -151,7 +167,7 @@ def _bare(
     )
 
 
-def _occasion(bare: Occasion, hook: Hook, machine: Machine) -> Occasion:
+def _occasion(bare: Occasion, hook: Hook, machine: Machine | None) -> Occasion:
     is_after = hook.when == "after"
     return replace(
         bare,

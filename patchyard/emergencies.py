@@ -17,6 +17,7 @@ from patchyard.domain.keeping import (
 )
 from patchyard.domain.limits import Budget
 from patchyard.domain.scope import parse
+from patchyard.errors import ConfigurationError
 from patchyard.openings import Closed
 from patchyard.parameters import EmergencyParameters, EmergencyRun, WindowParameters
 from patchyard.providers import find_maintenance, load_inventory
@@ -37,10 +38,13 @@ def declared(parameters: EmergencyParameters, now: datetime) -> EmergencyRun:
 
     Raises:
         ConfigurationError: the inventory, its maintenance or the scope cannot be used, or the rules
-            of its configurations cannot be one.
+            of its configurations cannot be one; or there is no machine in scope.
     """
     inventory = load_inventory(parameters.inventory)
     machines = parse(parameters.scope).select(inventory.machines)
+    if not machines:
+        told = f"no machine of {inventory.name} is in the scope {parameters.scope}"
+        raise ConfigurationError.of(told, field="scope")
     scene = Scene(find_maintenance(inventory.folder), inventory, machines, now)
     emergency = declare(
         scene,
@@ -73,10 +77,11 @@ def declared(parameters: EmergencyParameters, now: datetime) -> EmergencyRun:
 def let_in(run: Run) -> Closed | None:
     """Let an emergency begin, under the checks and undo policies of its machines' configurations.
 
-    One that is taken up again was let in before.
+    What stood in its way when it was declared is recorded: one that was refused and is taken up
+    again, for its controller died before it could say so, is refused again.
     """
     emergency = emergency_of(run)
-    if emergency is not None and emergency.refused and not run.resumed:
+    if emergency is not None and emergency.refused:
         return Closed(NOT_BYPASSED, emergency.refused)
     run.inventory = under_all(find_maintenance(run.inventory.folder), run.inventory)
     return None

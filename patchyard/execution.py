@@ -32,6 +32,7 @@ from patchyard.domain.health import Answer
 from patchyard.domain.hooking import call_after, ended_early, stopping
 from patchyard.domain.inventory import Inventory, Machine
 from patchyard.domain.machine import next_step
+from patchyard.domain.outcome import Status
 from patchyard.domain.record import Fault, MachineRun, RebootOutcome, Result, Step
 from patchyard.domain.updates import Assessment
 from patchyard.downloading import fetch
@@ -64,6 +65,7 @@ class Workshop:
     clock: Callable[[], datetime]
     sleep: Callable[[float], None]
     cancelled: Callable[[], bool] = lambda: False
+    lost: Callable[[], bool] = lambda: False
     say: Callable[[str, str, str], None] = lambda _machine, _step, _text: None
     stop: Callable[[str, str], None] = lambda _machine, _why: None
 
@@ -113,14 +115,17 @@ def carry_out(workshop: Workshop, machine: Machine, run: MachineRun) -> Finish:
     """Take one machine from where its record ends to its verdict.
 
     Machine trouble is in the verdict, never raised. Cancelling ends a machine that nothing
-    was done to; one that was changed is taken to its end.
+    was done to; one that was changed is taken to its end. Where another controller has the run by
+    now, nothing further is done here, for it is done there.
     """
     run = recorded(workshop, run)
     with workshop.link(machine) as link:
         bench = workshop.bench(machine, link)
         while True:
             step: Action | Wait | Finish
-            if workshop.cancelled() and not run.changed:
+            if workshop.lost():
+                return Finish(status=Status.UNKNOWN, reason="another controller has the run")
+            if workshop.cancelled() and not run.changed and not run.open:
                 step = call_after(run, ended_early())
             else:
                 step = next_step(run, workshop.clock())

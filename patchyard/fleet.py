@@ -83,13 +83,19 @@ def work_on(run: Run, name: str) -> None:
         finish = Finish(status=Status.FAILED, reason=_internal(run, name, error))
         finish = _wound_up(run, name, finish) if run.hooks else finish
         refused = None
+    if not run.lost.is_set():  # else the record is another controller's by now, and the lease
+        _end(run, name, finish, leased=refused is None)
+    run.changed.set()
+
+
+def _end(run: Run, name: str, finish: Finish, *, leased: bool) -> None:
+    """Record a machine's verdict, tell it, and let others have the machine."""
     if not finish.status.final:  # before it is recorded: then it could be started again
         run.pending.add(name)
     run.store.set_machine(run.id, name, finish.status, finish.reason, run.clock())
     run.say(name, ENDED, f"{finish.status}: {finish.reason}")
-    if refused is None:
+    if leased:
         release_lease(run, name)
-    run.changed.set()
 
 
 @alone
@@ -124,12 +130,14 @@ def _powered(run: Run, machine: Machine) -> Finish:
     work = _in_window(run, machine)
     away = arrive_at(run, machine, lambda: too_late_to_start(work, run.clock()))
     finish = away or carry_out(run.workshop(), machine, work)
-    why = leave(run, machine, finish.status)
+    why = "" if run.lost.is_set() else leave(run, machine, finish.status)
     return still_on(finish, why) if why else finish
 
 
 def _wound_up(run: Run, name: str, finish: Finish) -> Finish:
     """Call the hooks after a machine on which Patchyard itself has failed."""
+    if run.lost.is_set():
+        return finish
     try:
         machine = run.machine(name)
         return wind_up(run.workshop(), machine, machine_run(run, machine), finish)

@@ -59,8 +59,8 @@ HOOK_SLACK = timedelta(seconds=60)
 MESSAGE_LIMIT = timedelta(seconds=20)
 """How long showing a message may take; a machine that does not answer so soon is not told."""
 
-TIMEOUT_STATUSES = frozenset({124, 137})
-"""Exit statuses of timeout(1) where it had to end what it ran."""
+TIMEOUT_STATUS = 124
+"""Exit status of a hook's script that had to be ended; no script ends with it by itself."""
 
 LONGEST_JOB_ID = 100
 
@@ -204,7 +204,7 @@ def hook(bench: Bench, key: str, given: Given, timeout: timedelta) -> str:
     On Linux one that takes longer than `timeout` is ended; on Windows it is left behind.
 
     Raises:
-        ScriptFailed: it ended badly, or took longer, which one of TIMEOUT_STATUSES tells.
+        ScriptFailed: it ended badly, or took longer, which TIMEOUT_STATUS tells.
         MachineError: the link failed; the script may be at work.
     """
     seconds = timeout.total_seconds()
@@ -219,13 +219,14 @@ def hook(bench: Bench, key: str, given: Given, timeout: timedelta) -> str:
             given=given.text,
             variables=given.variables,
             seconds=f"{seconds:g}",
+            whole_seconds=f"{int(seconds)}",
         )
     except TimedOut as error:
         if bench.clock() < deadline:
             raise
-        raise ScriptFailed(str(error), exit_status=min(TIMEOUT_STATUSES)) from None
+        raise ScriptFailed(str(error), exit_status=TIMEOUT_STATUS) from None
     section = transcript["hook"]
-    if section.status in TIMEOUT_STATUSES:
+    if section.status == TIMEOUT_STATUS:
         told = f"not ended after {seconds:g} s, so it was ended"
         raise ScriptFailed(told, exit_status=section.status)
     said = section.require().strip()

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from patchyard.domain.advisories import wrong_with_identifier
-from patchyard.domain.around import Hook, Notice
+from patchyard.domain.around import Hook, Notice, named_twice
 from patchyard.domain.availability import Availability
 from patchyard.domain.emergency import Bypass, Emergency
 from patchyard.domain.inventory import OsFamily
@@ -261,6 +261,13 @@ class PatchParameters(Parameters):
             fixes=tuple(self.fixes),
         )
 
+    @field_validator("hooks")
+    @classmethod
+    def _each_once(cls, given: list[Hook]) -> list[Hook]:
+        if twice := named_twice(given):
+            raise ValueError(twice)
+        return given
+
 
 class EmergencyParameters(Parameters):
     """Patch now: what is named here is bypassed, everything else holds. A person must say yes."""
@@ -366,6 +373,12 @@ class RollbackParameters(BaseModel):
     slots: int = _field(5, 4, "Slots", "How many machines are at work at once.", ge=1, le=500)
     resume: str = _field(
         "auto", 5, "Resume", "auto continues an unfinished rollback of this run; or never."
+    )
+    hooks_and_notices: bool = _field(
+        True,
+        6,
+        "Hooks and notices",
+        "Call the hooks of the run that is undone, and tell whom it told. Off: nobody is.",
     )
 
 

@@ -17,7 +17,7 @@ from patchyard.domain.planning import make_plan
 from patchyard.domain.rollout import Budget, Limits, Rollout
 from patchyard.domain.scope import parse
 from patchyard.domain.selection import Selection
-from patchyard.domain.updates import Assessment, Classification, Compliance, compliance
+from patchyard.domain.updates import Assessment, Compliance, compliance
 from patchyard.fleet import BEFORE
 from patchyard.grouping import Others, check_rules, groups_of, machine_of, waves_of
 from patchyard.other_runs import OtherRuns
@@ -110,16 +110,19 @@ def _record(
         if name in waves:
             run.store.set_machine(run.id, name, Status.NOT_STARTED, "", at)
         elif name in seen:
-            classes = selections[name].classifications
-            status, reason = _nothing_to_do(seen[name], part, classes)
+            status, reason = _nothing_to_do(seen[name], part, selections[name])
             run.store.set_machine(run.id, name, status, reason, at)
 
 
-def _nothing_to_do(
-    seen: Assessment, part: MachinePlan, classifications: frozenset[Classification]
-) -> tuple[Status, str]:
+def _nothing_to_do(seen: Assessment, part: MachinePlan, selection: Selection) -> tuple[Status, str]:
     """Judge a machine that gets nothing. Only a complete look proves that nothing is missing."""
+    classifications = selection.classifications
     judged = compliance(seen, classifications)
+    if judged == Compliance.COMPLIANT and (missing := _unproven(seen, selection.fixes)):
+        reason = (
+            f"no update that is there is known to fix {missing}; whether it is fixed is unknown"
+        )
+        return Status.COMPLETED_WITH_WARNINGS, reason
     if judged == Compliance.COMPLIANT:
         return Status.SUCCEEDED, "nothing to do"
     if judged == Compliance.UNKNOWN:
@@ -128,6 +131,13 @@ def _nothing_to_do(
     left = [item for item in part.left_out if item.classification in classifications]
     named = ", ".join(f"{item.name} ({_why(item)})" for item in left[:5])
     return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
+
+
+def _unproven(seen: Assessment, fixes: Iterable[str]) -> str:
+    """Return what was to be fixed and nothing proves to be: an article of Windows is installed."""
+    there = {key.partition(":")[0].upper() for key in seen.packages}
+    proven = {each for each in fixes if each.upper().startswith("KB") and each.upper() in there}
+    return ", ".join(each for each in fixes if each not in proven)
 
 
 class RecordedRollout:
@@ -191,6 +201,7 @@ class RecordedRollout:
             closes_at=self._window.end if self._window else None,
             stop_because="; ".join(self._run.stops.values()),
             to_download=frozenset(self._run.to_download),
+            canary=self._run.record.kind == "emergency",
         )
 
     def start(self, names: Collection[str]) -> bool:

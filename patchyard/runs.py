@@ -152,6 +152,15 @@ class Run:
         """True where nothing new may be started."""
         return self.stop.is_set() or self.lost.is_set()
 
+    def must_be_ours(self) -> None:
+        """Leave the run to another controller that has taken it up, where one has.
+
+        Raises:
+            Refused: this controller was taken for dead; its record is the other's to write.
+        """
+        if self.lost.is_set():
+            raise Refused(f"run {self.id} was taken up by another controller, which goes on")
+
     def pause(self, longest: timedelta) -> None:
         """Wait until a machine of this run has come to an end, or for `longest`."""
         if self.changed.wait(longest.total_seconds()):
@@ -168,6 +177,7 @@ class Run:
             clock=self.clock,
             sleep=self.sleep,
             cancelled=self.cancelled,
+            lost=self.lost.is_set,
             say=self.say,
             stop=self.stops.__setitem__,
         )
@@ -331,7 +341,7 @@ def _to_resume(store: Store, wanted: RunRecord, resume: str, owner: str) -> RunR
     if resume == "never":
         return None
     if resume != "auto":
-        return _named(store, resume, owner)
+        return _named(store, wanted.kind, resume, owner)
     for record in store.find_unfinished(wanted.kind, wanted.inventory):
         if _same(record, wanted) and take(store, record, owner):
             return record
@@ -356,10 +366,10 @@ def _choice(record: RunRecord, key: str) -> object:
     return record.parameters.get(key) or None
 
 
-def _named(store: Store, run_id: str, owner: str) -> RunRecord:
+def _named(store: Store, kind: str, run_id: str, owner: str) -> RunRecord:
     record = store.run(run_id)
-    if record is None:
-        raise ConfigurationError.of(f"there is no run {run_id!r}", field="resume")
+    if record is None or record.kind != kind:
+        raise ConfigurationError.of(f"there is no {kind} run {run_id!r}", field="resume")
     if not take(store, record, owner):
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
     if record.finished_at is not None:

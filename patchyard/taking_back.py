@@ -57,6 +57,7 @@ def past_run(parameters: RollbackParameters) -> Past:
     recorded = parameters.model_dump(mode="json")
     rules = Availability.model_validate(record.parameters.get("availability") or {})
     recorded["availability"] = rules.backwards().model_dump(mode="json")
+    recorded |= _around(record) if parameters.hooks_and_notices else {}
     recorded["undo_targets"] = {n: t.model_dump(mode="json") for n, t in targets.items()}
     return Past(
         inventory=str(record.parameters["inventory"]),
@@ -65,6 +66,11 @@ def past_run(parameters: RollbackParameters) -> Past:
         targets=targets,
         impossible=impossible,
     )
+
+
+def _around(record: RunRecord) -> dict[str, Any]:
+    """Return the hooks of a past run and who was told of it: they stand around its undo too."""
+    return {name: record.parameters.get(name) or [] for name in ("hooks", "notices")}
 
 
 def _named(store: Store, record: RunRecord, wanted: list[str]) -> list[str]:

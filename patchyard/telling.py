@@ -13,6 +13,7 @@ from patchyard.domain.noticing import Message, key_of
 from patchyard.errors import PatchyardError
 from patchyard.notifiers import Letter, Notifier
 from patchyard.store import NoticeRecord, Store
+from patchyard.untrusted import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Teller:
             at=now,
             inventory=self.inventory.name,
             subject=matter.subject,
-            title=matter.title,
-            text=matter.text,
+            title=visible(matter.title),
+            text=visible(matter.text, lines=True),
             data={
                 "inventory": self.inventory.name,
                 "moment": matter.moment,

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from patchyard.announcing import announce
+from patchyard.announcing import Unused, announce
+from patchyard.domain.around import Notice
 from patchyard.notifiers import Letter, Notifier
+from patchyard.providers import load_inventory
 from patchyard.store import Store, open_store
+from patchyard.telling import Matter, Teller
 
 START = datetime(2026, 3, 14, 21, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,12 +47,12 @@ class Desk:
         self.letters.append(letter)
         return self.wrong.get(letter.address, "")
 
-    def announce(self, now: datetime, *missed: str) -> list[str]:
+    def announce(self, now: datetime, *missed: str, given_up: tuple[str, ...] = ()) -> list[str]:
         """Announce; answers the titles that were given now."""
         before = len(self.letters)
         names = ("event", "webhook", "email", "machine")
         ways = {name: Notifier(name, self.send) for name in names}
-        announce(self.store, str(self.folder), ways, now, missed)
+        announce(self.store, str(self.folder), ways, now, Unused(missed, given_up))
         return [letter.message.title for letter in self.letters[before:]]
 
 
@@ -159,3 +162,23 @@ def test_two_dispatchers_at_once_tell_once(desk: Desk) -> None:
     desk.announce(START - HOUR)
     assert inner.given == 0
     assert len(desk.letters) == 1
+
+
+def test_a_window_that_was_given_up_is_told_once_too(desk: Desk) -> None:
+    desk.write({"at": ["failure"], **MAIL})
+    for titles in (["Window web@2026-03-14 was given up"], []):
+        assert desk.announce(START + HOUR, given_up=("web@2026-03-14",)) == titles
+    assert desk.letters[0].message.type == "patchyard.window.failed"
+    assert "its runs died before it: nothing was patched" in desk.letters[0].message.text
+
+
+def test_nothing_that_a_machine_or_a_hook_has_said_acts_on_whoever_reads_it(desk: Desk) -> None:
+    teller = Teller(
+        desk.store, load_inventory(str(desk.folder)), {"email": Notifier("email", desk.send)}
+    )
+    matter = Matter("r1", "failure", "t", "s", "a\x1b]0;owned\x07", "b\u202ec\nd", {}, ())
+    notice = Notice.model_validate({"at": ["failure"], **MAIL})
+    assert teller.give(notice, matter, START) is not None
+    (letter,) = desk.letters
+    assert letter.message.title == "a<U+001B>]0;owned<U+0007>"
+    assert letter.message.text == "b<U+202E>c\nd"

@@ -26,10 +26,14 @@ def inventory(tmp_path: Path) -> Path:
     return folder
 
 
-def write(inventory: Path, *hooks: dict[str, Any]) -> None:
+def configuration(scope: str, *hooks: dict[str, Any]) -> dict[str, Any]:
     schedule = {"recurrence": "Day", "start": "2026-01-01 22:00", "length": "3h"}
-    web = {"scope": "all", "schedule": {**schedule, "time_zone": "UTC"}, "hooks": list(hooks)}
-    text = yaml.safe_dump({"configurations": {"web": web}})
+    return {"scope": scope, "schedule": {**schedule, "time_zone": "UTC"}, "hooks": list(hooks)}
+
+
+def write(inventory: Path, *hooks: dict[str, Any], **others: dict[str, Any]) -> None:
+    every = {"web": configuration("all", *hooks), **others}
+    text = yaml.safe_dump({"configurations": every})
     (inventory / "maintenance.yaml").write_text(text)
 
 
@@ -105,3 +109,18 @@ def test_two_hooks_of_one_name_are_refused(
     write(inventory, hook("a", "before", "run"), hook("a", "after", "run"))
     assert main(["maintenance", "check", str(inventory)]) == 2
     assert "has several hooks named a" in capsys.readouterr().err
+
+
+def test_of_several_configurations_those_that_have_the_machine_are_tried(
+    inventory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = configuration("name == web-1", hook("first", "before", "machine"))
+    nobody = configuration("name == web-9", hook("empty", "before", "run"))
+    write(inventory, hook("both", "before", "machine"), first=first, nobody=nobody)
+    command = ["maintenance", "test-hooks", str(inventory)]
+    assert main([*command, "--machine", "web-2"]) == 0
+    assert [(each["hook"], each["machine"]) for each in told(inventory)] == [("both", "web-2")]
+    # One without machines has hooks of runs all the same.
+    assert main([*command, "--configuration", "nobody"]) == 0
+    assert main([*command, "--configuration", "first", "--machine", "web-2"]) == 2
+    assert "no machine 'web-2' is in the scope of first" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -107,6 +108,13 @@ class Hook(Value):
         if self.when == "after" and self.on_failure == OnFailure.SKIP_MACHINE:
             raise ValueError("has skip_machine, and after its end no machine can be skipped")
         return self
+
+
+def named_twice(hooks: Iterable[Hook]) -> str:
+    """Say which hooks have a name that others have; a hook is called once by its name."""
+    names = [hook.name for hook in hooks]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"has several hooks named {', '.join(twice)}; each needs its own name" if twice else ""
 
 
 class Notice(Value):

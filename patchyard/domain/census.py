@@ -76,7 +76,9 @@ class Rollout:
     which those wait who come after others. `stop_because` is what a hook of the operator's own
     says against going on. `to_download` are machines whose updates can be fetched before the window
     opens. `in_other_runs` are machines that are away by other runs, whether or not they are in this
-    one. `off` are machines that are off but while they are looked at or worked on.
+    one. `off` are machines that are off but while they are looked at or worked on. With
+    `canary` nothing begins after the first wave unless one of its machines has come to a good end,
+    whatever the budget says.
     """
 
     members: tuple[Member, ...]
@@ -98,6 +100,7 @@ class Rollout:
     to_download: frozenset[str] = frozenset()
     in_other_runs: tuple[InOtherRun, ...] = ()
     off: frozenset[str] = frozenset()
+    canary: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError where a machine is in the rollout twice: it would be started twice."""

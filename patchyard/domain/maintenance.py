@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from patchyard.domain.around import Approval, Hook, Notice
+from patchyard.domain.around import Approval, Hook, Notice, named_twice
 from patchyard.domain.attributes import values
 from patchyard.domain.availability import Availability
 from patchyard.domain.conditions import Both, Compared, Condition, Either, Exists, Not
@@ -151,9 +151,8 @@ class MaintenanceSettings(Value):
         if not timedelta(0) <= self.prepare <= LONGEST_PREPARATION:
             most = write_duration(LONGEST_PREPARATION)
             raise ValueError(f"prepares for longer than a run may; write a prepare of 0m to {most}")
-        names = [hook.name for hook in self.hooks]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"has several hooks named {', '.join(twice)}; each needs its own name")
+        if twice := named_twice(self.hooks):
+            raise ValueError(twice)
         if not self.waves:
             raise ValueError("has no waves; write rest for one of all machines")
         try:

@@ -24,6 +24,9 @@ ANNOUNCED = "patchyard.window.announced"
 MISSED = "patchyard.window.missed"
 """The name of the event of a window that is over and whose run never began."""
 
+GIVEN_UP = "patchyard.window.failed"
+"""The name of the event of a window whose runs died before they had it."""
+
 _MINUTE = timedelta(minutes=1)
 
 

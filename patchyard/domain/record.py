@@ -119,6 +119,11 @@ class MachineRun:
         return any(isinstance(step.action, CHANGES) for step in self.steps)
 
     @property
+    def open(self) -> bool:
+        """True where an act was begun of which nobody saw the end."""
+        return any(step.finished_at is None for step in self.steps)
+
+    @property
     def kept(self) -> tuple[Kept, ...]:
         """What the restore point of this run says of each way back."""
         results = [s.result for s in self.steps if isinstance(s.action, Keep) and s.result]

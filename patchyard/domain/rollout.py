@@ -108,10 +108,8 @@ def next_step(rollout: Rollout, now: datetime) -> Step:
         return WaitForMachines(f"wave {wave} waits for {names(earlier)}")
     if earlier:
         return _halt(seen, f"what became of {names(earlier)} is unknown")
-    if untried := _untried(rollout, wave):
-        return _halt(
-            seen, f"{EXCEEDED}: nothing of wave {untried} fitted, so wave {wave} is unproven"
-        )
+    if unproven := _unproven(rollout, wave):
+        return _halt(seen, f"{unproven}, so wave {wave} is unproven")
     return _within_wave(rollout, seen, wave, now)
 
 
@@ -203,6 +201,15 @@ def _closed(rollout: Rollout, now: datetime) -> str:
     return f"{EXCEEDED}: the window is over" if over else ""
 
 
+def _unproven(rollout: Rollout, wave: int) -> str:
+    """Say which earlier wave has proven nothing; empty where that keeps no wave from beginning."""
+    if untried := _untried(rollout, wave):
+        return f"{EXCEEDED}: nothing of wave {untried} fitted"
+    if rollout.canary and wave > 1 and not _tried_well(rollout):
+        return "nothing of wave 1 has come to a good end"
+    return ""
+
+
 def _untried(rollout: Rollout, wave: int) -> int:
     """Return an earlier wave of which no machine fitted: nothing has proven what comes after it."""
     if not rollout.pending:
@@ -210,6 +217,14 @@ def _untried(rollout: Rollout, wave: int) -> int:
     sizes = Counter(member.wave for member in rollout.members if member.wave < wave)
     out = Counter(m.wave for m in rollout.members if m.name in rollout.pending)
     return next((number for number, size in sorted(sizes.items()) if out[number] == size), 0)
+
+
+def _tried_well(rollout: Rollout) -> bool:
+    """Say whether a machine of the first wave has come to a good end, or is forgiven."""
+    first = (member.name for member in rollout.members if member.wave == 1)
+    return any(
+        rollout.status(name) in rollout.done_well or name in rollout.forgiven for name in first
+    )
 
 
 def _soaked_at(rollout: Rollout, wave: int) -> datetime | str | None:

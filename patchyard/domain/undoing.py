@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 
 from patchyard.domain.actions import Action, Ask, Finish, Undo, Verify
+from patchyard.domain.hooking import call_before
 from patchyard.domain.judgement import regressions
 from patchyard.domain.outcome import Status
 from patchyard.domain.path import PathKind, RebootSetting
@@ -78,13 +79,14 @@ def _judge_undo(run: MachineRun, before: Assessment, after: Assessment, why: str
 def undo_past(run: MachineRun, target: UndoTarget) -> Procedure:
     """Take an earlier run back, unless its packages were changed by something else since."""
     before = yield from preflight(run)
-    stop_on_fault(run, (yield Ask(key="checks-before")))
     moved = difference(
         target.installed, {key: before.packages.get(key, "") for key in target.installed}
     )
     if moved:
         reason = f"changed since that run, so undoing it would guess: {moved}"
         return Finish(status=Status.REFUSED, reason=reason)
+    yield from call_before(run)
+    stop_on_fault(run, (yield Ask(key="checks-before")))
     step = yield Undo(
         key="undo-0",
         folder=target.folder,

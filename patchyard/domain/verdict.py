@@ -94,10 +94,11 @@ def _nothing(report: RunReport) -> str:
     """Nothing was planned. Only proof makes that good news."""
     total = len(report.machines)
     proven = [m for m in report.machines if m.compliance_after == Compliance.COMPLIANT]
-    if len(proven) == total:
+    if len(proven) == total and not _warned(list(report.machines)):
         subject = "the machine is" if total == 1 else f"all {total} machines are"
         return f"Nothing to do: {subject} compliant"
-    return f"Nothing was installed: {_of(len(proven), total)} compliant"
+    warned = _warned(proven)
+    return f"Nothing was installed: {_of(len(proven), total)} compliant{warned}"
 
 
 def _warned(done: list[MachineReport]) -> str:

@@ -5,7 +5,7 @@ It remembers nothing that is not in the record: whoever takes the run up makes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from patchyard.domain.around import OnFailure
@@ -46,8 +46,9 @@ class Around:
         for each in calls:
             note_stop(run, each)
         _note_stops_of_machines(run)
-        self._notices = RunNotices(run, plan, ways)
-        for name in forgiven:
+        pardoned = frozenset(forgiven)
+        self._notices = RunNotices(run, plan, ways, pardoned)
+        for name in pardoned:
             run.stops.pop(name, None)
         self._begun = {each.wave for each in calls}
 
@@ -69,17 +70,21 @@ class Around:
                 call_of_run(self._run, "before", number)
         return not self._run.stops
 
-    def turn(self, rollout: Rollout) -> None:
-        """Do what comes after a wave, once the last of its machines has come to its end."""
+    def turn(self, rollout: Rollout) -> bool:
+        """Do what comes after a wave, once the last of its machines has come to its end.
+
+        True where that has stopped the run.
+        """
         if not self._asked:
-            return
+            return False
+        before = len(self._run.stops)
         for wave in sorted(self._begun - self._left - {0}):
             names = (each.name for each in rollout.members if each.wave == wave)
             if all(rollout.status(name).final or name in rollout.pending for name in names):
                 self._leave(wave)
-        bad = sorted(each for each, status in rollout.statuses.items() if status.charged)
-        if bad:
+        if bad := sorted(_failed(rollout)):
             self._notices.failing(f"{bad[0]} is {rollout.statuses[bad[0]]}")
+        return len(self._run.stops) > before
 
     def end(self, halted: str) -> str:
         """Do what comes after waves that were begun, and after the run. Answers why it was halted.
@@ -111,6 +116,13 @@ class Around:
         """Say how it went, as far as hooks are told."""
         standings = self._run.store.standings(self._run.id)
         return Status.FAILED if halted else together(standings[name].status for name in names)
+
+
+def _failed(rollout: Rollout) -> Iterator[str]:
+    """Return the machines of which whoever is told of failures does not know yet."""
+    for name, status in rollout.statuses.items():
+        if status.charged and status not in rollout.done_well and name not in rollout.forgiven:
+            yield name
 
 
 def _note_stops_of_machines(run: Run) -> None:

@@ -6,13 +6,14 @@ Those are steps of the machine, recorded by whoever carries them out.
 from __future__ import annotations
 
 from patchyard import operations
+from patchyard.checks.base import excerpt
 from patchyard.domain.actions import Call
 from patchyard.domain.hooking import FAILED, TIMED_OUT, UNKNOWN
 from patchyard.domain.inventory import Inventory
 from patchyard.domain.record import Fault, Result
-from patchyard.errors import ScriptFailed
+from patchyard.errors import MachineError, ScriptFailed
 from patchyard.hooks.command import run_command
-from patchyard.hooks.occasion import Ended, Occasion, told_of_machines, told_of_run
+from patchyard.hooks.occasion import Ended, Occasion, end_of, told_of_machines, told_of_run
 from patchyard.hooks.webhook import post
 from patchyard.operations import Bench, Given
 from patchyard.store import RunRecord, Store
@@ -21,11 +22,20 @@ UNSEEN = "it was begun before, and nobody saw how it ended"
 
 
 def call(occasion: Occasion, bench: Bench | None = None, job: str = "") -> Ended:
-    """Call a hook now, and say how it ended.
+    """Call a hook now, and say how it ended. What goes wrong with calling it is its failure.
 
     Raises:
         MachineError: it is a script, and the machine could not be reached.
     """
+    try:
+        return _called(occasion, bench, job)
+    except MachineError:
+        raise
+    except Exception as error:  # noqa: BLE001 - no run dies of a hook, and those after it are owed
+        return Ended(FAILED, excerpt(f"Patchyard itself failed here: {error!r}"))
+
+
+def _called(occasion: Occasion, bench: Bench | None, job: str) -> Ended:
     hook, machine = occasion.hook, occasion.machine
     if hook.command:
         return run_command(
@@ -46,10 +56,11 @@ def call(occasion: Occasion, bench: Bench | None = None, job: str = "") -> Ended
 def _script(occasion: Occasion, bench: Bench, job: str) -> Ended:
     given = Given(occasion.hook.script, occasion.text(only_machine=True), occasion.variables)
     try:
-        return Ended("", operations.hook(bench, job, given, occasion.hook.timeout))
+        return Ended("", end_of(operations.hook(bench, job, given, occasion.hook.timeout)))
     except ScriptFailed as error:
-        late = error.exit_status in operations.TIMEOUT_STATUSES
-        return Ended(TIMED_OUT if late else FAILED, str(error))
+        late = error.exit_status == operations.TIMEOUT_STATUS
+        told = f"ended with status {error.exit_status}: {end_of(error.tail)}"
+        return Ended(TIMED_OUT if late else FAILED, told if error.tail else str(error))
 
 
 def call_of_machine(

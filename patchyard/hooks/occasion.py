@@ -15,6 +15,15 @@ from patchyard.store import MachineRecord, RunRecord
 FORMAT = "patchyard.hook/1"
 """Rises when a field goes away or changes its meaning."""
 
+KEPT = 240
+"""Characters of what a hook said that are kept: those of its end, which tell why it failed."""
+
+
+def end_of(said: str) -> str:
+    """Return the end of what a hook said, on one line."""
+    line = " ".join(said.split())
+    return line if len(line) <= KEPT else f"...{line[3 - KEPT :]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -85,6 +94,7 @@ def told_of_run(record: RunRecord, plan_hash: str = "") -> dict[str, Any]:
         "kind": record.kind,
         "inventory": record.inventory,
         "scope": record.scope,
+        "takes_back": record.takes_back,
         "plan": plan_hash or record.plan_hash or None,
         "started_at": record.started_at.isoformat(),
         "window": record.parameters.get("window"),

@@ -6,14 +6,18 @@ that came from a reference is a secret: no message has it.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
+import string
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from patchyard.checks.base import excerpt
 from patchyard.domain.credential import is_reference
@@ -21,6 +25,7 @@ from patchyard.domain.hooking import FAILED, TIMED_OUT
 from patchyard.errors import ConfigurationError
 from patchyard.hooks.occasion import Ended
 from patchyard.secrets import resolve
+from patchyard.within import within
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +36,11 @@ LONGEST_ANSWER = 2000
 
 _URL = re.compile(r"https?://[^\s/@]+(?:/\S*)?")
 _GOOD = range(200, 300)
+_PLAIN = f"{string.punctuation} "
+"""What a header may hold beside letters and digits."""
+
+_calling: set[int] = set()
+"""Threads that are at a call."""
 
 
 def post(
@@ -43,7 +53,8 @@ def post(
         return Ended(FAILED, excerpt(str(error)))
     seconds = timeout.total_seconds()
     secret = is_reference(place)
-    found = _within(seconds, lambda: _post(url, body, headers, seconds, secret=secret))
+    plain = {name: quote(value, safe=_PLAIN) for name, value in headers.items()}
+    found = within(seconds, lambda: _post(url, body, plain, seconds, secret=secret))
     return found or Ended(TIMED_OUT, f"no whole answer within {seconds:g} s")
 
 
@@ -61,13 +72,19 @@ def place_of(place: str, folder: str) -> str:
     return url
 
 
-def _within(seconds: float, act: Callable[[], Ended]) -> Ended | None:
-    """Do something in a thread that is not waited for longer: an answer may come byte by byte."""
-    found: list[Ended] = []
-    thread = threading.Thread(target=lambda: found.append(act()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return found[0] if found else None
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Keep out of the log what the client says of our calls: their URLs may be secrets."""
+    return record.thread not in _calling
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    logging.getLogger("httpx").addFilter(_not_ours)
+    _calling.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        _calling.discard(threading.get_ident())
 
 
 def _post(
@@ -78,6 +95,7 @@ def _post(
     limits = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     try:
         with (
+            _unlogged(),
             httpx.Client(timeout=limits, verify=_trust()) as client,
             client.stream(
                 "POST", url, content=body.encode(), headers={"User-Agent": "patchyard", **headers}
@@ -86,7 +104,7 @@ def _post(
             return _judged(answer.status_code, "" if secret else _beginning(answer))
     except httpx.TimeoutException:
         return Ended(TIMED_OUT, f"no answer within {seconds:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a client raises at what it is given
         said = type(error).__name__ if secret else f"{type(error).__name__}: {error}"
         return Ended(FAILED, excerpt(f"could not be called: {said}"))
 

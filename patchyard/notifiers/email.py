@@ -15,9 +15,13 @@ from patchyard.errors import ConfigurationError
 from patchyard.notifiers.base import Letter, Notifier
 from patchyard.secrets import resolve
 from patchyard.settings import Settings, settings
+from patchyard.within import within
 
 LIMIT_SECONDS = 30
 """How long the server may take for each answer."""
+
+LIMIT_SECONDS_IN_ALL = 120
+"""How long it may take for the whole of a mail: an answer may come byte by byte."""
 
 
 def mail(message: Message, sender: str, to: str) -> EmailMessage:
@@ -35,16 +39,21 @@ def mail(message: Message, sender: str, to: str) -> EmailMessage:
 
 def send(letter: Letter) -> str:
     """Hand a letter's message to the mail server."""
-    found = settings()
+    seconds = LIMIT_SECONDS_IN_ALL
     try:
-        _check(found)
-        with _server(found) as server:
-            if found.smtp_user:
-                server.login(found.smtp_user, _password(found, letter.inventory.folder))
-            server.send_message(mail(letter.message, found.mail_from, letter.address))
+        given = within(seconds, lambda: _hand_over(letter, settings()))
     except (OSError, smtplib.SMTPException, ConfigurationError, ValueError) as error:
-        return excerpt(f"the mail was not taken: {error or type(error).__name__}")
-    return ""
+        return excerpt(f"the mail was not taken: {str(error) or type(error).__name__}")
+    return "" if given else f"the mail was not taken within {seconds} s"
+
+
+def _hand_over(letter: Letter, found: Settings) -> bool:
+    _check(found)
+    with _server(found) as server:
+        if found.smtp_user:
+            server.login(found.smtp_user, _password(found, letter.inventory.folder))
+        server.send_message(mail(letter.message, found.mail_from, letter.address))
+    return True
 
 
 def _check(found: Settings) -> None:

@@ -36,6 +36,11 @@ class RunRecord:
     halted_because: str = ""
     reopened: int = 0
 
+    @property
+    def takes_back(self) -> str | None:
+        """Id of the run that a rollback takes back; None where it is no rollback."""
+        return str(self.parameters["run_id"]) if self.kind == "rollback" else None
+
 
 @dataclass(frozen=True, slots=True)
 class MachineRecord:

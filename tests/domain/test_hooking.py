@@ -15,8 +15,9 @@ from patchyard.domain.hooking import FAILED, UNKNOWN, call_after, ended_early, s
 from patchyard.domain.machine import next_step
 from patchyard.domain.outcome import Status
 from patchyard.domain.record import Fault, MachineRun, Result
+from patchyard.testing.assessments import machine_plan
 from tests.domain.fake_machine import FakeMachine, Nature, Story, drive, recorded
-from tests.domain.machine_stories import AFTER, AT_FIRST, BEFORE, run_of, story_of
+from tests.domain.machine_stories import AFTER, AT_FIRST, BEFORE, TARGET, run_of, story_of
 
 
 def hook(name: str, when: str, **more: Any) -> Hook:
@@ -169,3 +170,32 @@ def test_what_came_of_a_hook_is_its_step() -> None:
     assert told.result("hook-before-0") == Result(detail="drain was called")
     failed = story(HOOKS[0], faults={"hook-before-0": FAILED}).result("hook-before-0")
     assert failed == Result(fault=Fault(code=FAILED, detail="hook-before-0: hook_failed"))
+
+
+# --- taking an earlier run back -------------------------------------------------------------
+
+
+def taken_back(*hooks: Hook, packages: dict[str, str] | None = None, **nature: Any) -> Story:
+    machine = FakeMachine(Nature(**nature), dict(packages or BEFORE), AFTER)
+    return drive(run_of(undo=TARGET, plan=machine_plan(), hooks=hooks), machine)
+
+
+def test_hooks_stand_around_a_rollback_of_a_machine_as_around_its_patch() -> None:
+    told = taken_back(*HOOKS)
+    keys = [action.key for action in told.actions]
+    assert keys[:4] == ["preflight-0", "hook-before-0", "checks-before", "undo-0"]
+    assert keys[-2:] == ["hook-after-1", "hook-after-2"]
+    assert told.finish.status == Status.ROLLED_BACK
+
+
+def test_a_machine_that_cannot_be_taken_back_is_not_drained() -> None:
+    told = taken_back(*HOOKS, packages=BEFORE | {"a:amd64": "3"})
+    assert told.finish.status == Status.REFUSED
+    assert called(told) == []
+
+
+def test_a_hook_before_that_fails_leaves_what_was_to_be_taken_back_as_it_is() -> None:
+    told = taken_back(*HOOKS, faults={"hook-before-0": FAILED})
+    assert told.finish.status == Status.REFUSED
+    assert told.machine.packages == told.before
+    assert called(told) == ["drain", "undrain", "tell"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -342,3 +343,28 @@ def test_where_all_is_forgiven_only_a_cancel_halts(rollout: Rollout) -> None:
     names = frozenset(member.name for member in rollout.members)
     step = next_step(replace(rollout, statuses=at_rest, forgiven=names), NOON)
     assert isinstance(step, Halt) <= rollout.cancel_requested
+
+
+PAIR = (Member("canary", 1), Member("one", 2), Member("two", 2))
+ROOMY = Budget(max_failure_percent=100)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_where_the_canary_counts_nothing_begins_after_one_that_has_not_come_to_a_good_end(
+    end: Status,
+) -> None:
+    """Whatever the budget allows: refused, skipped or undone, it has proven nothing."""
+    rollout = Rollout(PAIR, {"canary": end}, budget=ROOMY, canary=True)
+    step = next_step(rollout, NOON)
+    assert isinstance(step, Start) == end.good
+    if not end.good and end != Status.UNKNOWN:
+        assert isinstance(step, Halt)
+        assert step.reason == "nothing of wave 1 has come to a good end, so wave 2 is unproven"
+    forgiven = replace(rollout, forgiven=frozenset({"canary"}))
+    assert isinstance(next_step(forgiven, NOON), Start)
+
+
+def test_a_canary_that_a_person_has_left_out_has_proven_nothing() -> None:
+    rest = Rollout(PAIR[1:], {}, canary=True)
+    assert isinstance(next_step(rest, NOON), Halt)
+    assert isinstance(next_step(replace(rest, canary=False), NOON), Start)

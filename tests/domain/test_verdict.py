@@ -47,6 +47,10 @@ LACKING = machine(
         (report(IDLE), "Nothing to do: the machine is compliant."),
         (report(IDLE, IDLE), "Nothing to do: all 2 machines are compliant."),
         (
+            report(IDLE, IDLE.model_copy(update={"status": Status.COMPLETED_WITH_WARNINGS})),
+            "Nothing was installed: 2 of 2 machines are compliant, 1 with warnings (succeeded-01).",
+        ),
+        (
             report(IDLE, machine(updates=(), compliance_after=Compliance.UNKNOWN)),
             "Nothing was installed: 1 of 2 machines is compliant.",
         ),

@@ -15,8 +15,9 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
+from patchyard.leasing import lease_key
 from patchyard.parameters import ResumeParameters
-from patchyard.runs import begin
+from patchyard.runs import OWNER_TTL, begin
 from patchyard.settings import settings
 from patchyard.store import RunRecord, open_store
 from patchyard.testing.simulated import SimulatedYard, machines
@@ -262,3 +263,34 @@ def test_one_whose_controller_is_gone_is_taken_up_with_its_evidence_and_asks_aga
     assert report.status == Status.SUCCEEDED, report.halted_because
     assert report.emergency is not None
     assert report.emergency.bypassed == "windows, freezes, soak"
+
+
+def test_a_canary_that_another_run_is_at_work_on_is_left_alone_and_so_is_the_rest(
+    yard: SimulatedYard, api: Api
+) -> None:
+    """A run of its regular window, or another emergency, has the canary: it proves nothing."""
+    before = packages(yard)
+    inventory = str(inventory_of(yard))
+    free = hurry(yard, dry_run=True)
+    (canary,), _ = free.waves
+
+    def act() -> None:
+        flow_run, shown = wait_for_question(api)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, flow_run, decision="approve", approver="Ada", plan=plan)
+
+    other = {"seed": "s", "slots": 1}
+    with begin("patch", inventory=inventory, scope="all", parameters=other, flow_run_id="") as run:
+        key = lease_key(run.machine(canary))
+        run.store.acquire_lease(key, run.id, run.owner, run.clock(), OWNER_TTL)
+        with somebody(act):
+            report = hurry(yard, max_failure_percent=100)
+
+    status = {machine.name: machine for machine in report.machines}
+    assert status.pop(canary).reason.startswith(f"run {run.id} has this machine until ")
+    assert {machine.status for machine in status.values()} == {Status.NOT_STARTED}
+    assert report.halted_because == (
+        "nothing of wave 1 has come to a good end, so wave 2 is unproven"
+    )
+    assert report.status == Status.FAILED
+    assert packages(yard) == before

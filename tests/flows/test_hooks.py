@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from flows.patch import patch
 from flows.resume import resume
@@ -18,7 +19,8 @@ from flows.server import recording_server
 from patchyard import operations, runs
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import MachineReport, RunReport
-from patchyard.parameters import ResumeParameters
+from patchyard.errors import Refused
+from patchyard.parameters import PatchParameters, ResumeParameters
 from patchyard.settings import settings
 from patchyard.store import open_store
 from patchyard.testing.simulated import SimulatedYard, machines
@@ -34,7 +36,7 @@ with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({**told, **also}) + "\\n")
 while (folder / ("hold-" + told["hook"])).exists():
     time.sleep(0.1)
-print("said by", told["hook"])
+print("said by", told["hook"], "\\x1b]0;owned\\x07")
 sys.exit(int((folder / told["hook"]).read_text()) if (folder / told["hook"]).exists() else 0)
 """
 
@@ -139,6 +141,9 @@ def test_hooks_are_called_in_their_order_and_told_all_machines_and_how_they_stan
     assert titles.index("Hook before: before-machine") < titles.index("Ask the checks")
     assert titles[-1] == "Hook after: after-machine"
     assert "said by before-run" in Path(report.files["markdown"]).read_text()
+    log = (Path(report.files["markdown"]).parent / "run.log").read_text()
+    assert "said by before-run <U+001B>]0;owned" in log
+    assert "\x1b" not in log
 
 
 def test_a_machine_whose_hook_fails_is_left_alone_and_its_hooks_after_it_are_called(
@@ -227,7 +232,6 @@ PATCH = "import json, sys; from flows.patch import patch; patch(**json.loads(sys
 
 def killed_in(held: str, hooks: list[dict[str, Any]], yard: SimulatedYard, notes: Notes) -> str:
     """Patch in a process of its own, and kill that in the middle of a hook. Answers the run."""
-    (notes.folder / f"hold-{held}").touch()
     given = {
         "inventory": str(inventory_of(yard)),
         "dry_run": False,
@@ -236,9 +240,15 @@ def killed_in(held: str, hooks: list[dict[str, Any]], yard: SimulatedYard, notes
         "slots": 3,
         "resume": "never",
     }
+    return killed(held, PATCH, given, notes)
+
+
+def killed(held: str, program: str, given: dict[str, Any], notes: Notes) -> str:
+    """Run a flow in a process of its own, and kill that in a hook. Answers the run."""
+    (notes.folder / f"hold-{held}").touch()
     with (notes.folder / "log").open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-c", PATCH, json.dumps(given)], stdout=log, stderr=log
+            [sys.executable, "-c", program, json.dumps(given)], stdout=log, stderr=log
         )
         deadline = time.monotonic() + 60
         while not any(c["hook"] == held for c in notes.calls):
@@ -313,6 +323,12 @@ def test_a_halted_run_that_goes_on_calls_its_hooks_anew(yard: SimulatedYard, not
     assert len(report.hooks) == 4 + 4
 
 
+def test_two_hooks_of_one_name_are_refused_for_only_one_of_them_would_be_called() -> None:
+    twice = [{"name": "a", "when": when, "of": "run", "command": ["x"]} for when in ("before",) * 2]
+    with pytest.raises(ValidationError, match="has several hooks named a"):
+        PatchParameters.model_validate({"inventory": "x", "hooks": twice})
+
+
 def test_a_cancel_calls_the_hooks_after_what_was_begun(
     yard: SimulatedYard, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,3 +374,42 @@ def test_where_patchyard_itself_fails_on_a_machine_its_hooks_after_it_are_called
     for each in report.machines:
         assert "Patchyard itself failed here: RuntimeError('a bug')" in each.reason
         assert each.steps[-1].title == "Hook after: after"
+
+
+def test_a_controller_that_was_taken_for_dead_leaves_the_run_and_its_hooks_to_the_other(
+    yard: SimulatedYard, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.3)
+    (notes.folder / "hold-before-machine").touch()
+    other = "elsewhere/1/1"
+
+    def act() -> None:
+        deadline = time.monotonic() + 60
+        while not any(c["hook"] == "before-machine" for c in notes.calls):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        run_id = notes.calls[0]["run"]["id"]
+        with open_store(settings().database_url) as store:
+            record = store.run(run_id)
+            assert record is not None
+            store.release_run(run_id, record.owner)
+            assert store.claim_run(run_id, other, runs.now(), runs.OWNER_TTL)
+        time.sleep(1)
+        (notes.folder / "hold-before-machine").unlink()
+
+    before = {m.name: yard.packages(m.name) for m in yard.machines}
+    with somebody(act), pytest.raises(Refused, match="taken up by another controller"):
+        patched(yard, everywhere(notes))
+
+    assert {c["when"] for c in notes.calls} == {"before"}
+    run_id = str(notes.calls[0]["run"]["id"])
+    with open_store(settings().database_url) as store:
+        record = store.run(run_id)
+        assert record is not None
+        assert (record.finished_at, record.owner) == (None, other)
+        store.release_run(run_id, other)
+    assert {m.name: yard.packages(m.name) for m in yard.machines} == before
+    report = resumed(run_id)
+    assert report.status == Status.SUCCEEDED, report.halted_because
+    assert notes.order[-1] == "after-run run"
+    assert len([each for each in notes.order if each.startswith("after-")]) == 2 + 2 + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from flows.announcing import announce_all
 from flows.dispatch import dispatch
 from flows.patch import patch
+from patchyard.announcing import Unused
 from patchyard.domain.outcome import Status
 from patchyard.domain.report import RunReport
+from patchyard.store import open_store
 from patchyard.testing.simulated import SimulatedYard, machines
 from tests.flows.conftest import Api
 from tests.flows.test_dispatch import inventory  # noqa: F401 - a fixture
@@ -132,3 +136,22 @@ def test_the_dispatcher_announces_windows_once_and_not_where_it_books_dry_runs(
     assert event["type"] == "patchyard.window.announced"
     assert event["data"]["window"]["key"] == f"web@{start:%Y-%m-%d}"
     assert event["data"]["machines"] == ["web-1", "web-2"]
+
+
+def test_a_missed_window_is_told_by_the_inventory_that_has_it_and_by_no_namesake(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.announcing.get_run_logger", logging.getLogger)
+    unused: dict[str, Unused] = {}
+    for name in ("mine", "theirs"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "machines.yaml").write_text("machines: {a: {address: 127.66.0.1}}\n")
+        notice = {"at": ["failure"], "to": "webhook", "address": f"{receiver.url}/{name}"}
+        write_maintenance(folder, now(), "1h", notices=[notice])
+        unused[str(folder)] = Unused(("web@2026-03-14",) if name == "mine" else ())
+    with open_store(f"sqlite:///{tmp_path}/memory.db") as store:
+        announce_all(store, unused, dry_run=True)
+        assert receiver.posted == []
+        announce_all(store, unused, dry_run=False)
+    assert [posted.path for posted in receiver.posted] == ["/hook/mine"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +145,11 @@ def test_a_hook_that_stopped_the_run_stops_whoever_takes_it_up_until_it_is_forgi
     assert scene.calls == ["gate run"]
 
 
-def a_notice(run_id: str, state: str, moment: str = "start") -> NoticeRecord:
+def a_notice(run_id: str, state: str, moment: str = "start", at: datetime = NOW) -> NoticeRecord:
     key = f"fleet/{run_id or 'web@2026-03-14'}/{moment}/event"
     window = "" if run_id else "web@2026-03-14"
     return NoticeRecord(
-        key, run_id, "fleet", window, moment, "event", "", 1, NOW, None, state, stops=True
+        key, run_id, "fleet", window, moment, "event", "", 1, at, None, state, stops=True
     )
 
 
@@ -190,3 +192,87 @@ def test_a_run_tells_each_moment_once_whoever_drives_it(scene: Scene) -> None:
         around.end("the failure budget is gone")
     names = [letter.message.type.rpartition(".")[2] for letter in scene.letters]
     assert names == ["started", "wave_ended", "failing", "ended"]
+
+
+MUST = {"at": ["24h"], "to": "event", "on_failure": "stop"}
+
+
+def test_a_window_that_nobody_has_announced_is_not_used(scene: Scene) -> None:
+    """No dispatcher was there: nothing has failed, and nobody was told."""
+    scene.begun(notices=(MUST,), window=WINDOW)
+    run = scene.run()
+    assert not scene.around(run).begin(["a"])
+    assert list(run.stops.values()) == ["notice 24h to event: it was never given"]
+    assert scene.around(scene.run(), "notice 24h to event").begin(["a"])
+
+
+def test_a_run_that_has_no_window_needs_no_notice_before_it(scene: Scene) -> None:
+    scene.begun(notices=(MUST,))
+    assert scene.around(scene.run()).begin(["a"])
+
+
+def test_it_is_asked_when_the_first_machine_begins_and_not_when_the_run_does(scene: Scene) -> None:
+    """A run that waits for its window is there before the last notices are given."""
+    scene.begun(notices=(MUST,), window=WINDOW)
+    around = scene.around(scene.run())
+    scene.store.claim_notice(a_notice("", "claimed", "24h"))
+    scene.store.end_notice(a_notice("", "", "24h").key, "sent", "", NOW)
+    assert around.begin(["a"])
+
+
+@pytest.mark.parametrize(("minutes", "begins"), [(1, True), (11, False)])
+def test_an_announcement_of_which_nobody_saw_the_end_counts_as_failed_after_some_time(
+    scene: Scene, minutes: int, begins: bool
+) -> None:
+    scene.begun(notices=(MUST,), window=WINDOW)
+    scene.store.claim_notice(a_notice("", "claimed", "24h", NOW - timedelta(minutes=minutes)))
+    run = scene.run()
+    assert scene.around(run).begin(["a"]) is begins
+    assert any("nobody saw whether" in why for why in run.stops.values()) is not begins
+
+
+def test_of_two_notices_to_the_same_the_one_that_must_be_given_holds(scene: Scene) -> None:
+    may = {"at": ["start"], "to": "event"}
+    scene.begun(notices=(may, {**may, "on_failure": "stop"}))
+    run = scene.run()
+
+    def refuse(_letter: Letter) -> str:
+        return "no"
+
+    assert not Around(run, PLAN, {"event": Notifier("event", refuse)}).begin(["a"])
+
+
+def test_what_was_forgiven_or_is_meant_is_no_failure_to_tell_of(scene: Scene) -> None:
+    scene.begun(notices=({"at": ["failure"], "to": "event"},))
+    around = scene.around(scene.run())
+    scene.end_machine("a", Status.FAILED)
+    scene.end_machine("b", Status.ROLLED_BACK)
+    rollout = scene.rollout()
+    back = rollout.done_well | {Status.ROLLED_BACK}
+    around.turn(replace(rollout, forgiven=frozenset({"a"}), done_well=back))
+    assert scene.letters == []
+    around.turn(rollout)
+    assert len(scene.letters) == 1
+
+
+def test_a_wave_whose_hook_after_it_stops_the_run_says_so(scene: Scene) -> None:
+    scene.begun(scene.hook("probe", "after", "wave", "1"))
+    around = scene.around(scene.run())
+    around.begin(["a"])
+    assert not around.turn(scene.rollout())
+    scene.end_machine("a")
+    assert around.turn(scene.rollout())
+    assert not around.turn(scene.rollout())
+
+
+def test_a_hook_that_patchyard_cannot_call_has_failed_and_those_after_it_are_called(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.begun(scene.hook("gate", "before", "run"), scene.hook("after", "after", "run"))
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "tempdir", str(scene.folder / "missing"))
+        around = scene.around(scene.run())
+        assert not around.begin(["a"])
+    told = around.end("")
+    assert told.startswith("hook gate: Patchyard itself failed here: FileNotFoundError")
+    assert scene.calls == ["after run"]

@@ -51,6 +51,8 @@ def test_of_a_long_output_the_end_is_told(tmp_path: Path) -> None:
     program = "print('x' * 10**6); print('why'); raise SystemExit(1)"
     done = run(tmp_path, sys.executable, "-c", program)
     assert len(done.detail) <= 300
+    assert done.detail.startswith("ended with status 1: ...xxx")
+    assert done.detail.endswith("xxx why")
 
 
 def test_one_that_takes_too_long_is_ended_with_what_it_started(
@@ -84,3 +86,35 @@ def test_what_it_leaves_in_the_background_is_not_waited_for(tmp_path: Path) -> N
     assert (done.code, done.detail) == ("", "ok")
     assert time.monotonic() - began < 10
     os.kill(int((tmp_path / "child").read_text()), 9)
+
+
+TALKER = """\
+import os, sys, time
+for _ in range(60):
+    os.write(1, b"x" * 10**5)
+    time.sleep(0.01)
+print("\\n", os.fstat(1).st_size < 4 * 10**6)
+"""
+
+
+def test_one_that_says_more_and_more_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "MOST", 10**6)
+    done = run(tmp_path, sys.executable, "-c", TALKER)
+    assert done.code == ""
+    assert done.detail.endswith("x True")
+
+
+@pytest.mark.parametrize(("how", "told"), [("KILL", "signal 9"), ("SEGV", "signal 11")])
+def test_one_that_a_signal_has_ended_has_failed(tmp_path: Path, how: str, told: str) -> None:
+    done = run(tmp_path, "sh", "-c", f"echo before; kill -{how} $$")
+    assert (done.code, done.detail) == (FAILED, f"ended with {told}: before")
+
+
+def test_one_that_reads_nothing_and_one_that_closes_its_output_are_no_trouble(
+    tmp_path: Path,
+) -> None:
+    text = "x" * 5_000_000
+    assert run(tmp_path, "true", text=text).code == ""
+    assert run(tmp_path, "sh", "-c", "exec >&- 2>&-; cat >/dev/null", text=text).code == ""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -83,3 +84,52 @@ def test_a_reference_to_no_url_is_a_failure_that_names_the_reference(
     assert done.code == FAILED
     assert "env:HOOK_URL" in done.detail
     assert "s3cret" not in done.detail
+
+
+@pytest.mark.parametrize("key", ["B\N{LATIN SMALL LETTER U WITH DIAERESIS}ro/r1", "a\r\nEvil: yes"])
+def test_a_key_that_no_header_may_hold_is_sent_quoted_and_adds_no_header(
+    receiver: Receiver, tmp_path: Path, key: str
+) -> None:
+    done = post(
+        receiver.url, str(tmp_path), "{}", headers={"Idempotency-Key": key},
+        timeout=timedelta(seconds=10),
+    )  # fmt: skip
+    assert done == Ended("", "answered 204")
+    (posted,) = receiver.posted
+    assert unquote(posted.headers["Idempotency-Key"]) == key
+    assert "Evil" not in posted.headers
+
+
+def test_a_secret_url_is_in_no_log(
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("HOOK_URL", f"{receiver.url}/s3cret?token=s3cret")
+    with caplog.at_level("DEBUG"):
+        assert call("env:HOOK_URL", tmp_path).code == ""
+    assert receiver.posted[0].path.endswith("token=s3cret")
+    assert "s3cret" not in caplog.text
+
+
+def test_whatever_the_client_raises_is_a_failure_and_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object, **_more: object) -> None:
+        raise RuntimeError("http://127.0.0.1/s3cret")
+
+    monkeypatch.setattr("httpx.Client", broken)
+    monkeypatch.setenv("HOOK_URL", "http://127.0.0.1/s3cret")
+    secret = call("env:HOOK_URL", tmp_path)
+    assert secret == Ended(FAILED, "could not be called: RuntimeError")
+
+
+def test_the_proxy_of_the_environment_counts(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", receiver.url.removesuffix("/hook"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert call("http://hooks.invalid/drain", tmp_path) == Ended("", "answered 204")
+    assert receiver.posted[0].path == "http://hooks.invalid/drain"

@@ -46,6 +46,7 @@ LINUX: dict[str, dict[str, Any]] = {
         "script": HOSTILE,
         "given": HOSTILE,
         "seconds": "300",
+        "whole_seconds": "300",
         "variables": {"PATCHYARD_HOOK": "$(touch /tmp/owned)"},
     },
 }

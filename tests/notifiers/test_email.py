@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from contextlib import closing, suppress
 from email import message_from_string
 from email.policy import default
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from patchyard.errors import ConfigurationError
+from patchyard.notifiers import email
 from patchyard.notifiers.email import send
 from patchyard.settings import settings
 from tests.checks.servers import certificate, closed_port
@@ -99,3 +104,38 @@ def test_a_password_in_the_settings_is_refused_and_not_shown(
         settings()
     assert "must be a reference" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_server_that_answers_byte_by_byte_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email, "LIMIT_SECONDS_IN_ALL", 1)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        use(monkeypatch, server.getsockname()[1])
+
+        def drip() -> None:
+            link, _ = server.accept()
+            with link, suppress(OSError):
+                for _ in range(30):
+                    link.sendall(b"2")
+                    time.sleep(0.2)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        assert send(letter(TO)) == "the mail was not taken within 1 s"
+        assert time.monotonic() - began < 4
+        thread.join(10)
+
+
+def test_no_word_of_a_title_becomes_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    with taking_mail() as server:
+        use(monkeypatch, server.port)
+        title = "Maintenance of a\r\nBcc: evil@company.example\n\nbody"
+        assert send(letter(TO, title=title)) == ""
+        told = send(letter("a@b.example\r\nBcc: evil@company.example"))
+    mail = message_from_string(server.mails[0], policy=default)
+    assert mail["Bcc"] is None
+    assert mail["Subject"] == "Maintenance of a Bcc: evil@company.example body"
+    assert told.startswith("the mail was not taken: ")
+    assert len(server.recipients) == 1

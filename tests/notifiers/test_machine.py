@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from patchyard import operations
-from patchyard.domain.inventory import Inventory
+from patchyard.domain.inventory import Inventory, Machine
+from patchyard.errors import HostKeyRejected
+from patchyard.notifiers import machine as notifier
 from patchyard.notifiers.machine import send
 from patchyard.providers import load_inventory
 from patchyard.testing.simulated import SimulatedYard, machines
@@ -43,3 +47,28 @@ def test_a_machine_that_cannot_be_told_is_named(
         )
         told = send(letter("", wrong, good.name, bad.name))
     assert told.startswith(f"1 of 2 machines could not be told: {bad.name}: ")
+
+
+def test_machines_that_cannot_be_asked_keep_nobody_waiting_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notifier, "AT_ONCE", 1)
+    monkeypatch.setattr(notifier, "LONGEST", timedelta(seconds=0.3))
+    who = ContextVar("who", default="nobody")
+    asked: list[str] = []
+
+    def open_slowly(machine: Machine, _inventory: Inventory) -> None:
+        asked.append(f"{machine.name} {who.get()}")
+        time.sleep(0.2)
+        raise RuntimeError("a bug") if machine.name == "a" else HostKeyRejected("no answer")
+
+    monkeypatch.setattr(notifier, "open_transport", open_slowly)
+    machines = tuple(Machine(name=name, address="127.66.0.1") for name in "abcde")
+    token = who.set("me")
+    told = send(letter("", Inventory(name="x", folder=".", machines=machines), *"abcde"))
+    who.reset(token)
+    assert asked == ["a me", "b me"]
+    assert told == (
+        "5 of 5 machines could not be told: a: Patchyard itself failed here: RuntimeError('a bug');"
+        " b: no answer; c: not tried within 0.3 s; and 2 more"
+    )
