@@ -56,7 +56,7 @@ def test_a_ring_waits_for_the_window_of_the_ring_before_and_its_soak() -> None:
 def test_a_window_of_the_ring_before_that_is_skipped_or_taken_proves_nothing() -> None:
     skip = {"start": "2026-01-01 02:00", "skip": [{"date": "2026-03-03"}]}
     assert of_production(fleet(schedule=skip)).at == on(13)
-    taken = {("test@2026-03-03", "linux"): "patch-1"}
+    taken = {"test@2026-03-03": "patch-1"}
     assert of_production(fleet(), taken=taken).at == on(13)
 
 
