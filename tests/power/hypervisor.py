@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -55,6 +56,7 @@ class Hypervisor:
     """A libvirt of the tests' own."""
 
     folder: Path
+    hostname: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +99,7 @@ class Hypervisor:
         argv = [DAEMON, "-f", self.path("libvirtd.conf"), "-p", self.path("pid")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*_as_somebody(), *argv],
+                [*_named(self.hostname), *_as_somebody(), *argv],
                 env={**os.environ, **own},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -141,21 +143,28 @@ def _as_somebody() -> list[str]:
     return nobody if os.geteuid() == 0 else []
 
 
+def _named(hostname: str) -> list[str]:
+    """Return how something is run as on a host of another name; only root may."""
+    renamed = ["unshare", "--uts", "sh", "-c", f'hostname {hostname}; exec "$@"', "sh"]
+    return renamed if hostname else []
+
+
 @contextmanager
-def hypervisor() -> Iterator[Hypervisor]:
-    """Start a libvirt without guests."""
+def hypervisor(hostname: str = "") -> Iterator[Hypervisor]:
+    """Start a libvirt without guests; with a name of its own it is another host to others."""
     _require()
     # Not pytest's folder: that one is closed to other users, and too long for a socket's path.
     folder = Path(tempfile.mkdtemp(prefix="patchyard-kvm-"))
     try:
         for name in ("run", "home/libvirt"):
             (folder / name).mkdir(parents=True)
-        (folder / "libvirtd.conf").write_text(CONFIGURATION.format(folder=folder))
+        own = f'host_uuid = "{uuid4()}"\n' if hostname else ""
+        (folder / "libvirtd.conf").write_text(CONFIGURATION.format(folder=folder) + own)
         (folder / "home/libvirt/qemu.conf").write_text('stdio_handler = "file"\n')
         if os.geteuid() == 0:
             for path in (folder, *folder.rglob("*")):
                 shutil.chown(path, "nobody", "nogroup")
-        running = Hypervisor(folder)
+        running = Hypervisor(folder, hostname)
         try:
             running.start()
             yield running

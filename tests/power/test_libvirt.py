@@ -115,6 +115,18 @@ def test_what_is_paused_or_saved_or_died_is_neither_on_nor_off(
     assert deaf.state() == PowerState.UNKNOWN
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a host of another name needs root")
+def test_a_guest_that_was_migrated_is_not_off_where_it_was(
+    host: Hypervisor, deaf: PowerSwitch
+) -> None:
+    with hypervisor("other") as other:
+        there = ("--desturi", other.uri, "--migrateuri", f"unix://{other.folder}/migration")
+        host.virsh("migrate", DEAF, "--live", "--persistent", *there)
+        assert host.virsh("domstate", DEAF) == "shut off"
+        assert deaf.state() == PowerState.UNKNOWN
+        assert switch(other.uri, DEAF).state() == PowerState.ON
+
+
 def test_a_libvirt_that_was_killed_knows_its_guests_again(
     host: Hypervisor, deaf: PowerSwitch
 ) -> None:
