@@ -26,6 +26,7 @@ import json
 import os
 import re
 import sys
+import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,6 +102,9 @@ def main() -> int:
             print(silence(base, label, told))
         else:
             print(speak(base, told))
+    except urllib.error.HTTPError as error:
+        print(f"Alertmanager at {base}: {error}: {error.read(300).decode(errors='replace')}")
+        return 1
     except (OSError, ValueError, KeyError) as error:
         print(f"Alertmanager at {base}: {error!r}")
         return 1

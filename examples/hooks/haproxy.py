@@ -14,9 +14,14 @@
         command: [../../examples/hooks/haproxy.py, "127.0.0.1:9999", "web/{name}"]
 
 Arguments: HAProxy's admin socket (a path, or host:port; `stats socket ... level admin`), and
-BACKEND/SERVER. Before, the server is set to `drain` and its sessions are waited for; the hook's
-timeout is the limit. After, it is set to `ready`, however the machine ended: health checks of
-HAProxy's own decide whether it gets requests. As a test it only looks whether the server is known.
+BACKEND/SERVER. The hook's timeout is the limit of all that is waited for.
+
+Before, the server gets no new sessions (`drain`), those that it has are waited for, and then it is
+taken out (`maint`): a server that only drains is still sent the clients that a cookie or a stick
+table binds to it. After, it is `ready`, however the machine ended, also where a person had taken it
+out before. Where HAProxy checks it, it gets requests once it passes as many checks as `rise` says;
+that is waited for where the machine came to a good end, so that the next one is not drained while
+this one is still out. As a test it only looks whether the server is known.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ import time
 
 POLL_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
+GOOD_ENDS = {"Succeeded", "CompletedWithWarnings", "rolled_back", "refused"}
 
 
 class Refused(Exception):
@@ -50,29 +56,53 @@ def ask(where: str, command: str) -> str:
         return b"".join(iter(lambda: link.recv(65536), b"")).decode()
 
 
-def sessions(where: str, backend: str, server: str) -> int:
-    """Return how many sessions a server has now."""
+def stats(where: str, name: str) -> dict[str, str]:
+    """Return what HAProxy tells of a server."""
+    backend, _, server = name.partition("/")
     table = ask(where, "show stat").removeprefix("# ")
     for row in csv.DictReader(io.StringIO(table)):
         if (row["pxname"], row["svname"]) == (backend, server):
-            return int(row["scur"])
-    raise Refused(f"HAProxy at {where} knows no server {backend}/{server}")
+            return row
+    raise Refused(f"HAProxy at {where} knows no server {name}")
 
 
-def set_state(where: str, name: str, state: str) -> None:
-    """Set a server's state. HAProxy says nothing where it has done so."""
-    said = ask(where, f"set server {name} state {state}").strip()
+def order(where: str, name: str, what: str) -> None:
+    """Change a server. HAProxy says nothing where it has done so."""
+    said = ask(where, f"set server {name} {what}").strip()
     if said:
-        raise Refused(f"{name} was not set to {state}: {said}")
+        raise Refused(f"{name} was not set to {what}: {said}")
 
 
-def drain(where: str, name: str) -> None:
-    """Give a server no new sessions, and wait for those that it has."""
-    backend, _, server = name.partition("/")
-    set_state(where, name, "drain")
-    while count := sessions(where, backend, server):
+def wait_for_sessions(where: str, name: str) -> None:
+    """Wait until a server has no sessions."""
+    while count := int(stats(where, name)["scur"]):
         print(f"{name}: {count} sessions left", flush=True)
         time.sleep(POLL_SECONDS)
+
+
+def drain(where: str, name: str) -> str:
+    """Give a server no new sessions, wait for those that it has, and take it out."""
+    order(where, name, "state drain")
+    wait_for_sessions(where, name)
+    order(where, name, "state maint")
+    # One may have come between the last look and the order.
+    wait_for_sessions(where, name)
+    return f"{name} is drained"
+
+
+def let_in(where: str, name: str, ended: str) -> str:
+    """Take a server back in, and wait until it passes its checks where it should."""
+    was_out = stats(where, name)["status"].startswith("MAINT")
+    order(where, name, "state drain")
+    # HAProxy does not check what is out, and takes it for well when it comes back until a check
+    # fails. Taken for down it must first pass its checks; without any it would be down for good.
+    if was_out and stats(where, name)["check_status"]:
+        order(where, name, "health down")
+    order(where, name, "state ready")
+    while ended in GOOD_ENDS and stats(where, name)["status"].startswith("DOWN"):
+        print(f"{name} is ready, and does not pass its checks yet", flush=True)
+        time.sleep(POLL_SECONDS)
+    return f"{name} is ready"
 
 
 def main() -> int:
@@ -81,14 +111,11 @@ def main() -> int:
     told = json.load(sys.stdin)
     try:
         if told["test"]:
-            backend, _, server = name.partition("/")
-            print(f"a test: {name} has {sessions(where, backend, server)} sessions")
+            print(f"a test: {name} has {stats(where, name)['scur']} sessions")
         elif told["when"] == "before":
-            drain(where, name)
-            print(f"{name} is drained")
+            print(drain(where, name))
         else:
-            set_state(where, name, "ready")
-            print(f"{name} is ready")
+            print(let_in(where, name, told["outcome"]["status"]))
     except (OSError, Refused) as error:
         print(error)
         return 1

@@ -7,6 +7,7 @@ other hosts, such as qemu+ssh.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,12 @@ from patchyard.power.base import PowerProvider
 
 IN_ENGLISH = {"LC_ALL": "C", "LANGUAGE": "C"}
 
-SAVED = "saved"
-"""The reason of a domain whose memory is kept on disk: to run it and shut it down loses that."""
+NOT_OFF = {"saved", "migrated", "crashed"}
+"""Reasons of a domain that is shut off and is not simply off: its memory is kept on disk, and to
+run it and shut it down loses that; it runs on another host, and a second one would write to the
+same disks; it came to grief, and nobody has meant it to be off."""
+
+KEPT = re.compile(r"^Managed save:\s+yes$", re.MULTILINE)
 
 
 class LibvirtOptions(Value):
@@ -43,12 +48,16 @@ class Domain:
     folder: Path
 
     def state(self) -> PowerState:
-        """Say whether it runs. Paused, crashed, shutting down and saved are neither on nor off."""
+        """Say whether it runs. Whatever is not simply off or running is neither."""
         said, _, reason = self._virsh("domstate", "--reason").strip().partition(" (")
         if said in {"running", "idle"}:
             return PowerState.ON
-        off = said == "shut off" and reason.rstrip(")") != SAVED
+        off = said == "shut off" and reason.rstrip(")") not in NOT_OFF and not self._is_kept()
         return PowerState.OFF if off else PowerState.UNKNOWN
+
+    def _is_kept(self) -> bool:
+        """Whether its memory is on disk: a libvirt that was restarted does not say so as reason."""
+        return KEPT.search(self._virsh("dominfo")) is not None
 
     def start(self) -> None:
         """Start it."""

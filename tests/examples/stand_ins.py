@@ -1,7 +1,6 @@
-"""Small servers on the loopback address that answer as much as the example hooks ask.
+"""A stand-in for Kubernetes' API, on the loopback address: Debian has kubectl, and no API server.
 
-None of them is the real product: HAProxy's admin socket and Alertmanager's and Kubernetes' APIs
-are written down here from their documentation.
+It answers as much as kubectl asks to cordon and drain a node, as the documentation has it.
 """
 
 from __future__ import annotations
@@ -29,39 +28,6 @@ def _serving(server: socketserver.BaseServer) -> Iterator[int]:
 
 
 @dataclass
-class HAProxy:
-    """The admin socket: one command a connection."""
-
-    sessions: int = 0
-    states: list[str] = field(default_factory=list)
-    where: str = ""
-
-    def answer(self, command: str) -> str:
-        words = command.split()
-        if words[:2] == ["show", "stat"]:
-            now, self.sessions = self.sessions, max(0, self.sessions - 1)
-            return f"# pxname,svname,qcur,scur,\nweb,FRONTEND,,9,\nweb,web-1,0,{now},\n\n"
-        if words[:2] == ["set", "server"] and words[2] == "web/web-1":
-            self.states.append(words[4])
-            return "\n"
-        return "No such server.\n\n"
-
-
-@contextmanager
-def haproxy() -> Iterator[HAProxy]:
-    """Be HAProxy."""
-    told = HAProxy()
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(told.answer(self.rfile.readline().decode()).encode())
-
-    with _serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
-        told.where = f"127.0.0.1:{port}"
-        yield told
-
-
-@dataclass
 class Web:
     """A JSON API: what was asked, and how it is answered."""
 
@@ -71,29 +37,6 @@ class Web:
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         raise NotImplementedError
-
-
-class Alertmanager(Web):
-    """API version 2: status and silences."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.silences: dict[str, dict[str, Any]] = {}
-
-    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        place = path.removeprefix("/api/v2/")
-        if (method, place) == ("GET", "status"):
-            return 200, {"versionInfo": {"version": "0.27.0"}}
-        if (method, place) == ("GET", "silences"):
-            return 200, list(self.silences.values())
-        if (method, place) == ("POST", "silences"):
-            name = f"silence-{len(self.silences)}"
-            self.silences[name] = {**body, "id": name, "status": {"state": "active"}}
-            return 200, {"silenceID": name}
-        if method == "DELETE" and (found := self.silences.get(place.removeprefix("silence/"))):
-            found["status"] = {"state": "expired"}
-            return 200, None
-        return 404, {"code": 404}
 
 
 class Kubernetes(Web):

@@ -1,78 +1,45 @@
-"""The libvirt provider against a real libvirt: its own test driver, in a daemon of its own.
-
-The domain `test` of that driver is no virtual machine, but libvirt's own states and verbs are.
-"""
+"""The libvirt provider against a real libvirt, a real hypervisor, and guests that run there."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import time
+import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from patchyard.domain.inventory import Inventory, Machine
+from patchyard.domain.outcome import Status
 from patchyard.domain.power import PowerState
 from patchyard.power import PowerFailed, PowerSwitch, open_switch
+from patchyard.powering import leave
+from patchyard.runs import begin, now
+from tests.power.hypervisor import Hypervisor, hypervisor, system, until
 
-CONFIGURATION = 'unix_sock_dir = "{folder}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n'
-DAEMON = "/usr/sbin/libvirtd"
+OBEYS, DEAF = "obeys", "deaf"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a libvirt daemon, with one client that stays, for the domain lives as long."""
-    if not Path(DAEMON).exists() or shutil.which("virsh") is None:
-        pytest.skip("needs libvirt-daemon and libvirt-clients")
-    folder = tmp_path_factory.mktemp("libvirt")
-    (folder / "none").mkdir()
-    (folder / "libvirtd.conf").write_text(CONFIGURATION.format(folder=folder))
-    # Without the drivers of real hypervisors: what is asked here is built into the library.
-    environment = {**os.environ, "LIBVIRT_DRIVER_DIR": str(folder / "none")}
-    told = (folder / "log").open("w")
-    daemon = subprocess.Popen(
-        [DAEMON, "-f", str(folder / "libvirtd.conf"), "-p", str(folder / "pid")],
-        env={**environment, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
-        stdout=told,
-        stderr=told,
-    )
-    socket = folder / "libvirt-sock"
-    deadline = time.monotonic() + 30
-    while not socket.exists():
-        assert daemon.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < deadline, (folder / "log").read_text()
-        time.sleep(0.05)
-    uri = f"test+unix:///default?socket={socket}"
-    staying = subprocess.Popen(
-        ["virsh", "-q", "-c", uri],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert staying.stdin is not None
-    assert staying.stdout is not None
-    staying.stdin.write("domstate test\n")
-    staying.stdin.flush()
-    while "running" not in staying.stdout.readline():
-        assert staying.poll() is None, "the domain is not there"
-    try:
-        yield uri
-    finally:
-        staying.communicate("quit\n", timeout=10)
-        daemon.terminate()
-        daemon.wait(10)
-        told.close()
+def host() -> Iterator[Hypervisor]:
+    """A host with two guests, which are off: one with a system, and one that obeys no button."""
+    with hypervisor() as host:
+        host.define(OBEYS, system(host.folder))
+        host.define(DEAF)
+        yield host
 
 
-def virsh(uri: str, *words: str) -> None:
-    subprocess.run(["virsh", "-q", "-c", uri, *words], check=True, capture_output=True)
+@pytest.fixture
+def deaf(host: Hypervisor) -> PowerSwitch:
+    """The switch of a guest that runs, and obeys no button."""
+    host.virsh("managedsave-remove", DEAF, check=False)
+    host.virsh("destroy", DEAF, check=False)
+    host.virsh("start", DEAF)
+    return switch(host.uri, DEAF)
 
 
-def switch(uri: str, name: str = "test", **options: object) -> PowerSwitch:
+def switch(uri: str, name: str, **options: object) -> PowerSwitch:
     power = {"libvirt": {"uri": uri, **options}}
     machine = Machine.model_validate({"name": name, "address": "127.0.0.9", "power": power})
     found = open_switch(machine, Inventory(name="x", folder="/", machines=(machine,)))
@@ -80,22 +47,139 @@ def switch(uri: str, name: str = "test", **options: object) -> PowerSwitch:
     return found
 
 
-@pytest.fixture(autouse=True)
-def running(uri: str) -> None:
-    """Every test begins with the domain running."""
-    subprocess.run(["virsh", "-q", "-c", uri, "destroy", "test"], check=False, capture_output=True)
-    virsh(uri, "start", "--force-boot", "test")
+def test_a_guest_is_started_and_shut_down_by_its_power_button(host: Hypervisor) -> None:
+    guest = switch(host.uri, "web-1", domain=OBEYS)
+    assert guest.state() == PowerState.OFF
+    guest.start()
+    assert guest.state() == PowerState.ON
+    host.wait_until_up(OBEYS)
+    guest.stop()
+    until("off", lambda: guest.state() == PowerState.OFF)
+    assert host.virsh("domstate", "--reason", OBEYS) == "shut off (shutdown)"
+    assert "reboot: Power down" in Path(host.path(f"{OBEYS}.serial")).read_text(errors="replace")
 
 
-def test_a_domain_is_stopped_and_started(uri: str) -> None:
-    domain = switch(uri)
-    assert domain.state() == PowerState.ON
+def test_a_guest_that_does_not_obey_stays_on_and_is_not_cut_off(
+    host: Hypervisor, deaf: PowerSwitch
+) -> None:
+    before = host.pid(DEAF)
+    deaf.stop()
+    deaf.stop()
+    assert deaf.state() == PowerState.ON
+    assert host.pid(DEAF) == before
 
-    domain.stop()
-    assert domain.state() == PowerState.OFF
 
-    domain.start()
-    assert domain.state() == PowerState.ON
+INVENTORY = """
+machines:
+  {name}:
+    address: 127.0.0.9
+    power: {{libvirt: {{uri: "{uri}"}}}}
+    policy: {{when_off: start, reboot_seconds: 10}}
+"""
+
+
+def test_one_that_was_started_for_a_run_and_does_not_obey_is_told_as_left_on(
+    host: Hypervisor, deaf: PowerSwitch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHYARD_HOME", str(tmp_path / "home"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/machines.yaml").write_text(INVENTORY.format(name=DEAF, uri=host.uri))
+    given = {"inventory": str(tmp_path / "mine"), "scope": "all"}
+    with begin("patch", **given, parameters={"slots": 1}, flow_run_id="") as run:
+        run.store.add_machines(run.id, [(DEAF, 1, 0)])
+        run.store.record_start(run.id, DEAF, run.clock())
+        late = iter(range(0, 1000, 4))
+        run.clock = lambda: now() + timedelta(seconds=next(late))
+        machine = run.inventory.machine(DEAF)
+        assert machine is not None
+        why = leave(run, machine, Status.SUCCEEDED)
+        assert why == "it could not be put back off: 10 s after it was told to stop its power is on"
+        assert deaf.state() == PowerState.ON
+        host.virsh("destroy", DEAF)
+        assert leave(run, machine, Status.SUCCEEDED) == ""
+
+
+def test_what_is_paused_or_saved_or_died_is_neither_on_nor_off(
+    host: Hypervisor, deaf: PowerSwitch
+) -> None:
+    host.virsh("suspend", DEAF)
+    assert deaf.state() == PowerState.UNKNOWN
+    host.virsh("managedsave", DEAF)
+    assert deaf.state() == PowerState.UNKNOWN
+    host.virsh("start", DEAF)
+    host.virsh("resume", DEAF)
+    assert deaf.state() == PowerState.ON
+
+    os.kill(host.pid(DEAF), signal.SIGKILL)
+    until("libvirt sees it", lambda: "crashed" in host.virsh("domstate", "--reason", DEAF))
+    assert deaf.state() == PowerState.UNKNOWN
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a host of another name needs root")
+def test_a_guest_that_was_migrated_is_not_off_where_it_was(
+    host: Hypervisor, deaf: PowerSwitch
+) -> None:
+    with hypervisor("other") as other:
+        there = ("--desturi", other.uri, "--migrateuri", f"unix://{other.folder}/migration")
+        host.virsh("migrate", DEAF, "--live", "--persistent", *there)
+        assert host.virsh("domstate", DEAF) == "shut off"
+        assert deaf.state() == PowerState.UNKNOWN
+        assert switch(other.uri, DEAF).state() == PowerState.ON
+
+
+def test_a_libvirt_that_was_killed_knows_its_guests_again(
+    host: Hypervisor, deaf: PowerSwitch
+) -> None:
+    before = host.pid(DEAF)
+    host.kill()
+    with pytest.raises(PowerFailed) as away:
+        deaf.state()
+    assert str(away.value) == (
+        "virsh ended with 1: error: failed to connect to the hypervisor error: Failed to connect "
+        f"socket to '{host.folder}/libvirt-sock': Connection refused"
+    )
+    host.start()
+    assert (deaf.state(), host.pid(DEAF)) == (PowerState.ON, before)
+
+    # It forgets why a guest is off, and yet would lose the memory of one that was saved.
+    host.virsh("managedsave", DEAF)
+    host.kill()
+    host.start()
+    assert host.virsh("domstate", "--reason", DEAF) == "shut off (unknown)"
+    assert deaf.state() == PowerState.UNKNOWN
+    host.virsh("managedsave-remove", DEAF)
+    assert deaf.state() == PowerState.OFF
+
+
+def test_a_libvirt_that_hangs_is_left_within_the_limit(host: Hypervisor) -> None:
+    host.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(PowerFailed) as hangs:
+            switch(host.uri, DEAF, seconds=1).state()
+    finally:
+        host.signal(signal.SIGCONT)
+    assert str(hangs.value) == "virsh did not end within 1 s"
+
+
+def test_a_guest_that_is_not_there_is_told_in_libvirts_words(host: Hypervisor) -> None:
+    nothing = switch(host.uri, "web-1")
+    for ask in (nothing.state, nothing.start, nothing.stop):
+        with pytest.raises(PowerFailed) as missing:
+            ask()
+        assert str(missing.value) == "virsh ended with 1: error: failed to get domain 'web-1'"
+
+
+def test_what_libvirt_refuses_is_told_in_its_words(host: Hypervisor, deaf: PowerSwitch) -> None:
+    with pytest.raises(PowerFailed) as refused:
+        deaf.start()
+    assert str(refused.value) == "virsh ended with 1: error: Domain is already active"
+    host.virsh("destroy", DEAF)
+    with pytest.raises(PowerFailed) as refused:
+        deaf.stop()
+    assert str(refused.value) == (
+        f"virsh ended with 1: error: Failed to shutdown domain '{DEAF}' error: Requested operation "
+        "is not valid: domain is not running"
+    )
 
 
 def test_virsh_is_asked_in_english_whatever_the_controller_speaks(
@@ -111,29 +195,4 @@ def test_virsh_is_asked_in_english_whatever_the_controller_speaks(
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setenv("LANGUAGE", "de")
 
-    assert switch("test:///default").state() == PowerState.ON
-
-
-def test_a_domain_may_have_another_name_than_the_machine(uri: str) -> None:
-    assert switch(uri, "web-1", domain="test").state() == PowerState.ON
-    with pytest.raises(PowerFailed, match="failed to get domain 'web-1'"):
-        switch(uri, "web-1").state()
-
-
-def test_what_is_neither_on_nor_off_is_unknown(uri: str) -> None:
-    virsh(uri, "suspend", "test")
-    assert switch(uri).state() == PowerState.UNKNOWN
-
-    virsh(uri, "managedsave", "test")
-    assert switch(uri).state() == PowerState.UNKNOWN
-
-
-def test_what_libvirt_refuses_is_told_in_its_words(uri: str) -> None:
-    with pytest.raises(PowerFailed, match="virsh ended with 1: error: Domain is already active"):
-        switch(uri).start()
-
-
-def test_a_libvirt_that_is_not_there_is_a_failure_and_no_state(tmp_path: Path) -> None:
-    away = f"test+unix:///default?socket={tmp_path}/none"
-    with pytest.raises(PowerFailed, match="failed to connect"):
-        switch(away).state()
+    assert switch("test:///default", "test").state() == PowerState.ON
