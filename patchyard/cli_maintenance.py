@@ -21,6 +21,7 @@ from patchyard.domain.reaching import last_looks
 from patchyard.domain.scope import parse
 from patchyard.domain.ways import Sight, Taken
 from patchyard.forecast_view import forecast_document, render_forecast
+from patchyard.leasing import lease_key
 from patchyard.maintenance_view import render_preview
 from patchyard.measured import Measured
 from patchyard.promoting import proof_of
@@ -32,7 +33,7 @@ from patchyard.providers import (
 )
 from patchyard.region_pairs import published_pairs
 from patchyard.settings import settings
-from patchyard.store import open_store
+from patchyard.store import Store, open_store
 from patchyard.watching import LOOKS
 
 
@@ -158,8 +159,16 @@ def _case(found: Maintenance, inventory: Inventory, now: datetime) -> Case:
             histories=Measured(store, name).all(),
             pairs=published_pairs(),
             looks=last_looks(store.sightings(name, LOOKS), store.found_off(name)),
+            held=_held(store, inventory, now),
             proofs={of: proof_of(store, name, ring, now) for of, ring in rings.items()},
         )
+
+
+def _held(store: Store, inventory: Inventory, now: datetime) -> dict[str, str]:
+    """Return the runs that have machines and do not prove any more that they live."""
+    silent = {each.machine: each.run_id for each in store.leases() if each.expires_at <= now}
+    keys = {machine.name: lease_key(machine) for machine in inventory.machines}
+    return {name: silent[key] for name, key in keys.items() if key in silent}
 
 
 def _forecast(chosen: argparse.Namespace) -> int:

@@ -266,10 +266,14 @@ def test_a_machine_that_a_look_found_off_or_did_not_reach_is_told(
         store.set_machine(run.id, "web-1", Status.SKIPPED, "it is off", at)
         unseen = Sighting(machine="web-2", at=at, fault="timed_out", detail="no answer in 10 s")
         store.end_unseen(run.id, unseen, Status.UNREACHABLE, "no answer in 10 s")
+        hour = timedelta(hours=1)
+        store.acquire_lease("web-2.example:", run.id, "gone", at, hour)
+        store.acquire_lease("web-1.example:", run.id, "alive", at, 9 * hour)
     assert main(["maintenance", "forecast", "mine", "--scope", "tags.role == web"]) == 0
     told = capsys.readouterr().out
     assert "Security  skipped  2026-03-29 01:00  sundays@2026-03-29\n    off: it was off at" in told
     assert "Security  unknown  2026-03-29 01:00  sundays@2026-03-29\n    unreachable: since" in told
+    assert told.count("run_has_it: assess-9 has it and is silent") == 1
     assert told.endswith("2 open fixes on 2 machines: 1 skipped, 1 unknown.\n")
 
 

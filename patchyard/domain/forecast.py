@@ -200,7 +200,7 @@ def _is_open(update: Update) -> bool:
     return update.classification in SECURITY and wanted and update.installed != update.candidate
 
 
-_UNSURE = frozenset({InTheWay.STALE, InTheWay.UNREACHABLE, InTheWay.LOOK_FAILED})
+_UNSURE = frozenset({InTheWay.UNREACHABLE, InTheWay.LOOK_FAILED, InTheWay.RUN_HAS_IT})
 """What makes it unknown whether a window comes to its machine, or what it finds there."""
 
 

@@ -51,6 +51,8 @@ class Case:
     pairs: RegionPairs = field(default_factory=RegionPairs)
     looks: Mapping[str, LastLook] = field(default_factory=dict)
     """The last looks at machines that were not seen at them, by name."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Runs that have a machine and do not prove any more that they live, by its name."""
     proofs: Mapping[str, Proof] = field(default_factory=dict)
     """What the ring before each configuration that has one has proven, by its name."""
 

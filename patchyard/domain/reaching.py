@@ -49,6 +49,9 @@ def reach(machine: Machine, case: Case, sight: Sight) -> Iterator[Reason]:
         yield _off(machine, look.off_at, old=case.now - look.off_at > sight.stale_after)
     elif look.since is not None:
         yield _failed(look, look.since)
+    if run := case.held.get(machine.name):
+        told = f"{run} has it and is silent; others leave it alone until that is resumed"
+        yield Reason(word=InTheWay.RUN_HAS_IT, detail=told)
 
 
 def _off(machine: Machine, at: datetime, *, old: bool) -> Reason:

@@ -37,6 +37,7 @@ class InTheWay(StrEnum):
     TO_START = "to_start"
     UNREACHABLE = "unreachable"
     LOOK_FAILED = "look_failed"
+    RUN_HAS_IT = "run_has_it"
 
 
 NAMED = 3

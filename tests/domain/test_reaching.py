@@ -74,6 +74,11 @@ def test_a_machine_whose_last_look_failed_is_unknown_and_since_when(fault: str, 
     assert "never seen, as far as is known" in never.in_the_way[0].detail
 
 
+def test_a_machine_that_a_silent_run_has_is_unknown() -> None:
+    (row,) = rows(replace(case(made(), of=seen(update())), held={"a": "patch-7"}))
+    assert (row.outlook, row.at, words(row)) == (Outlook.UNKNOWN, FIRST, ["run_has_it"])
+
+
 def look(days: int, fault: str = "") -> Sighting:
     return Sighting("a", NOW - days * DAY, fault, f"day {days}" if fault else "")
 
