@@ -69,8 +69,10 @@ class Domains:
         self._away = seen.away
         self._names = {member.name for member in self._away}
         self._busy = Counter(domain for member in self._away for domain in member.domains)
-        everybody = (*seen.rollout.members, *seen.rollout.absent)
-        sizes = Counter(chain.from_iterable(member.domains for member in everybody))
+        others = (each.member for each in seen.rollout.in_other_runs)
+        every = (*others, *seen.rollout.members, *seen.rollout.absent)
+        everybody = {member.name: member.domains for member in every}
+        sizes = Counter(chain.from_iterable(everybody.values()))
         within = {size: seen.rollout.limits.within(size) for size in set(sizes.values())}
         self._room = {domain: within[size] for domain, size in sizes.items()}
 

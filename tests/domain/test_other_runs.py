@@ -42,7 +42,7 @@ def step(
     comes_back: bool = True,
     closed: frozenset[str] = frozenset(),
     forgiven: str = "",
-    domain_limit: int = 9,
+    domain_limit: int | Share = 9,
     **written: Any,
 ) -> Step:
     """Ask what comes next of machines in one wave while another run has one more away."""
@@ -78,6 +78,14 @@ def test_a_set_that_lacks_a_machine_by_another_run_has_no_room() -> None:
     told = "no failure domain has room: cluster:db lacks b (by run patch-2)"
     assert waits(step([one], other, domain_limit=1)) == told
     assert halts(step([one], other, comes_back=False, domain_limit=1)) == told
+
+
+def test_a_machine_of_another_run_counts_for_the_size_of_its_set() -> None:
+    """Two of ten may be away, and one is; of nine it would be one, and so none."""
+    here = [machine(name, availability_set="web") for name in "abcdefghi"]
+    away = machine("x", availability_set="web")
+    assert step(here, away, domain_limit=Share()) == Start(("a",))
+    assert isinstance(step(here[1:], away, domain_limit=Share()), WaitForRuns)
 
 
 def test_a_zone_of_which_another_run_has_a_machine_is_the_only_one_worked_on() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -238,3 +241,31 @@ def test_a_node_waits_for_the_one_that_another_run_has_at_work(yard: SimulatedYa
 
     assert report.status == Status.SUCCEEDED, report.halted_because
     assert Away.of(report).times["n-rep-1"][0] >= ended[0]
+
+
+@pytest.mark.slow
+def test_two_controllers_that_begin_at_once_never_have_two_nodes_of_a_cluster(
+    yard: SimulatedYard, tmp_path: Path
+) -> None:
+    """Two processes with a run each, over the same memory."""
+    nodes = names("n-rep")
+    for name in nodes:
+        yard.cause(name, Fault.SLOW_INSTALL, "3")
+    folder = str(inventory_of(yard))
+    with ExitStack() as stack:
+        controllers = []
+        for name in nodes:
+            given = {"inventory": folder, "scope": f"name == {name}", "dry_run": False}
+            code = f"from flows.patch import patch\npatch(**{given!r})\n"
+            log = stack.enter_context((tmp_path / f"{name}.log").open("w"))
+            controller = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+            stack.callback(controller.kill)
+            controllers.append(controller)
+        assert [controller.wait(240) for controller in controllers] == [0] * len(nodes)
+    with open_store(settings().database_url) as store:
+        runs = store.runs(inventory=Path(folder).name)
+        assert {run.status for run in runs} == {Status.SUCCEEDED}
+        times = [(m.started_at, m.finished_at) for run in runs for m in store.machines(run.id)]
+    (first, first_end), (second, second_end) = sorted(times, key=str)
+    assert first and first_end and second and second_end  # noqa: PT018 - all of them are there
+    assert first_end <= second
