@@ -7,7 +7,7 @@ that no longer fits.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,8 @@ def test_a_window_is_dispatched_approved_and_patched_and_its_reboot_goes_to_the_
             done = api.wait_final(api.run("dispatch/fleet", given))
             assert done["name"] == "Completed", worker.log()
         one, two = window_runs(api, folder.name)
-        assert {run["state"]["name"] for run in (one, two)} == {"Scheduled"}
+        begins = [datetime.fromisoformat(run["expected_start_time"]) for run in (one, two)]
+        assert begins == [first - MINUTE, second - MINUTE]
         assert box.packages() == before
 
         shown = approve(api, "Ada", one["id"])
