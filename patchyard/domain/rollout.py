@@ -99,7 +99,7 @@ def next_step(rollout: Rollout, now: datetime) -> Step:
     seen = Census.of(rollout)
     if not seen.waiting:
         return _at_the_end(seen)
-    stopped = _stopped(rollout, seen) or _closed(rollout, now)
+    stopped = _stopped(rollout, seen) or _closed(seen, now)
     if stopped:
         return _halt(seen, stopped)
     wave = min(member.wave for member in seen.waiting)
@@ -196,9 +196,15 @@ def _stopped(rollout: Rollout, seen: Census) -> str:
     return f"the failure budget is gone: {failed}, {broken}"
 
 
-def _closed(rollout: Rollout, now: datetime) -> str:
-    over = rollout.closes_at is not None and rollout.closes_at <= now
-    return f"{EXCEEDED}: the window is over" if over else ""
+def _closed(seen: Census, now: datetime) -> str:
+    """Say that the window is over, and which other run was waited for until then."""
+    closes_at = seen.rollout.closes_at
+    if closes_at is None or closes_at > now:
+        return ""
+    wave = min(member.wave for member in seen.waiting)
+    waiting = [member for member in seen.waiting if member.wave == wave]
+    why = why_held(rules_of(seen), waiting) if seen.in_other_runs else ""
+    return "; ".join(part for part in (f"{EXCEEDED}: the window is over", why) if part)
 
 
 def _unproven(rollout: Rollout, wave: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -43,6 +44,7 @@ def step(
     closed: frozenset[str] = frozenset(),
     forgiven: str = "",
     domain_limit: int | Share = 9,
+    closes_at: datetime | None = None,
     **written: Any,
 ) -> Step:
     """Ask what comes next of machines in one wave while another run has one more away."""
@@ -58,6 +60,7 @@ def step(
             quorums=groups.needed([*here, *idle, *strangers], [*idle, *strangers]),
             in_other_runs=(other,),
             forgiven=frozenset(forgiven),
+            closes_at=closes_at,
         ),
         NOON,
     )
@@ -78,6 +81,15 @@ def test_a_set_that_lacks_a_machine_by_another_run_has_no_room() -> None:
     told = "no failure domain has room: cluster:db lacks b (by run patch-2)"
     assert waits(step([one], other, domain_limit=1)) == told
     assert halts(step([one], other, comes_back=False, domain_limit=1)) == told
+
+
+def test_a_window_that_ends_while_another_run_is_waited_for_says_so() -> None:
+    one, other = (machine(name, cluster="db") for name in "ab")
+    told = "no failure domain has room: cluster:db lacks b (by run patch-2)"
+    over = halts(step([one], other, domain_limit=1, closes_at=NOON))
+    assert over == f"maintenance_window_exceeded: the window is over; {told}"
+    free = halts(step([one], machine("c"), domain_limit=1, closes_at=NOON))
+    assert free == "maintenance_window_exceeded: the window is over"
 
 
 def test_a_machine_of_another_run_counts_for_the_size_of_its_set() -> None:
