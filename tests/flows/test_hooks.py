@@ -412,6 +412,9 @@ def test_a_controller_that_was_taken_for_dead_leaves_the_run_and_its_hooks_to_th
         record = store.run(run_id)
         assert record is not None
         assert (record.finished_at, record.owner) == (None, other)
+        states = {machine.status for machine in store.machines(run_id)}
+        assert states == {Status.IN_PROGRESS, Status.NOT_STARTED}
+        assert len(store.leases()) > 0
         store.release_run(run_id, other)
     assert {m.name: yard.packages(m.name) for m in yard.machines} == before
     report = resumed(run_id)
