@@ -310,3 +310,19 @@ def test_a_dry_run_calls_nothing_and_tells_nobody(scene: Scene) -> None:
     around.turn(scene.rollout())
     assert around.end("halted") == "halted"
     assert (scene.calls, scene.letters, scene.store.hooks("r1")) == ([], [], ())
+
+
+def test_a_controller_that_loses_the_run_in_a_hook_calls_no_other_and_begins_no_machine(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.begun(scene.hook("long", "before", "run"), scene.hook("next", "before", "run"))
+    run = scene.run()
+    ended = run.store.end_hook
+
+    def lose(*given: Any) -> HookCall:
+        run.lost.set()
+        return ended(*given)
+
+    monkeypatch.setattr(run.store, "end_hook", lose)
+    assert not scene.around(run).begin(["a"])
+    assert scene.calls == ["long run"]
