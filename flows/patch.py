@@ -58,6 +58,7 @@ def carry_out(
         plan = plan_of(run)
         if plan is None:
             assess_all(run, window, refresh=True)
+            run.must_be_ours()
             plan = plan_run(run, parameters)
         window.planned(plan)
         halted: str | Closed = ""

@@ -80,7 +80,8 @@ class Workshop:
             seed=self.seed,
             clock=self.clock,
             sleep=self.sleep,
-            cancelled=self.cancelled,
+            # Jobs on machines belong to the run, and it to whoever has it now.
+            cancelled=lambda: self.cancelled() and not self.lost(),
         )
 
     def link(self, machine: Machine) -> Link:

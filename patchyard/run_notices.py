@@ -132,7 +132,9 @@ class RunNotices:
 
     @property
     def _name(self) -> str:
-        return self._run.window.key if self._run.window else self._run.id
+        """What people know it by: its window, where it has one that was announced."""
+        window = self._run.window if self._run.record.kind == "patch" else None
+        return window.key if window else self._run.id
 
     def _asked(self, moment: str) -> list[Notice]:
         """Return who is to be told; of two notices to one, first that which must be given."""

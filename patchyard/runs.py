@@ -341,7 +341,7 @@ def _to_resume(store: Store, wanted: RunRecord, resume: str, owner: str) -> RunR
     if resume == "never":
         return None
     if resume != "auto":
-        return _named(store, wanted.kind, resume, owner)
+        return _named(store, wanted, resume, owner)
     for record in store.find_unfinished(wanted.kind, wanted.inventory):
         if _same(record, wanted) and take(store, record, owner):
             return record
@@ -366,10 +366,10 @@ def _choice(record: RunRecord, key: str) -> object:
     return record.parameters.get(key) or None
 
 
-def _named(store: Store, kind: str, run_id: str, owner: str) -> RunRecord:
+def _named(store: Store, wanted: RunRecord, run_id: str, owner: str) -> RunRecord:
     record = store.run(run_id)
-    if record is None or record.kind != kind:
-        raise ConfigurationError.of(f"there is no {kind} run {run_id!r}", field="resume")
+    if record is None or record.kind != wanted.kind:
+        raise ConfigurationError.of(f"there is no {wanted.kind} run {run_id!r}", field="resume")
     if not take(store, record, owner):
         raise Refused(f"run {run_id} is driven by {record.owner}, which is alive")
     if record.finished_at is not None:
@@ -377,6 +377,8 @@ def _named(store: Store, kind: str, run_id: str, owner: str) -> RunRecord:
         record = replace(
             record, finished_at=None, cancel_requested=False, reopened=record.reopened + 1
         )
+    if forgiven := wanted.parameters.get("forgive"):
+        store.forgive(run_id, forgiven)
     return record
 
 

@@ -92,6 +92,7 @@ def test_what_does_not_fit_is_told(inventory: Path, capsys: pytest.CaptureFixtur
         ({"command": ["x"], "when": "after", "on_failure": "skip_machine"}, "no machine can be"),
         ({"command": ["x", "{name}"], "of": "run"}, "is for no single machine"),
         ({"command": ["x"], "webhook": "https://host/"}, "needs one of command, script and"),
+        ({"command": ["x"], "timeout": "0m"}, "has no time to end in"),
     ],
 )
 def test_what_is_written_wrong_is_told_with_what_to_write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -29,14 +30,16 @@ def _place(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    if text not in MOMENTS:
-        try:
-            parse_duration(text)
-        except ValueError:
-            raise ValueError(
-                "is no moment; write a time before the start such as 24h, "
-                "or start, wave, end, failure"
-            ) from None
+    if text in MOMENTS:
+        return text
+    try:
+        before = parse_duration(text)
+    except ValueError:
+        before = timedelta(0)
+    if not before:  # nothing is ever due no time before the start
+        raise ValueError(
+            "is no moment; write a time before the start such as 24h, or start, wave, end, failure"
+        )
     return text
 
 
@@ -101,6 +104,8 @@ class Hook(Value):
     def _one_way(self) -> Self:
         if sum(map(bool, (self.command, self.script, self.webhook))) != 1:
             raise ValueError("needs one of command, script and webhook")
+        if not self.timeout:
+            raise ValueError("has no time to end in; write a timeout such as 5m")
         if self.of != "machine" and (self.script or self.on_failure == OnFailure.SKIP_MACHINE):
             raise ValueError("has script or skip_machine, which are for hooks of a machine only")
         if self.of != "machine" and any(map(_OF_MACHINE.search, self.command)):

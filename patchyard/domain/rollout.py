@@ -226,7 +226,12 @@ def _untried(rollout: Rollout, wave: int) -> int:
 
 
 def _tried_well(rollout: Rollout) -> bool:
-    """Say whether a machine of the first wave has come to a good end, or is forgiven."""
+    """Say whether a machine of the first wave has come to a good end, or is forgiven.
+
+    One machine alone tries nothing out for others.
+    """
+    if len(rollout.members) == 1:
+        return True
     first = (member.name for member in rollout.members if member.wave == 1)
     return any(
         rollout.status(name) in rollout.done_well or name in rollout.forgiven for name in first

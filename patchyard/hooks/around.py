@@ -68,7 +68,7 @@ class Around:
                 self._begun.add(number)
                 enter(self._run, number)
                 call_of_run(self._run, "before", number)
-        return not self._run.stops
+        return not self._run.stops and not self._run.lost.is_set()
 
     def turn(self, rollout: Rollout) -> bool:
         """Do what comes after a wave, once the last of its machines has come to its end.

@@ -17,10 +17,13 @@ ENTERED = ""
 def call_of_run(
     run: Run, when: str, wave: int = 0, status: Status | None = None, reason: str = ""
 ) -> None:
-    """Call the hooks before or after a run, or one of its waves, that have not been called yet."""
+    """Call the hooks before or after a run, or one of its waves, that have not been called yet.
+
+    A controller that has lost the run meanwhile leaves them to the other.
+    """
     of = "wave" if wave else "run"
     for hook in run.hooks:
-        if (hook.when, hook.of) == (when, of):
+        if (hook.when, hook.of) == (when, of) and not run.lost.is_set():
             _call_of_run(run, hook, wave, status, reason)
 
 

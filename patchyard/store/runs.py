@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from patchyard.domain.outcome import Status
 from patchyard.errors import Refused
@@ -95,6 +95,23 @@ class Runs(Part):
             cancel_requested=False,
             reopened=RunRow.reopened + 1,
         )
+
+    def forgive(self, run_id: str, names: Collection[str]) -> None:
+        """Record whose failure no longer counts in a run, so that a crash does not forget it.
+
+        Raises:
+            NotRecorded: there is no such run.
+        """
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(select(RunRow.parameters).where(RunRow.id == run_id)).first()
+            if row is None:
+                raise NotRecorded(f"there is no run {run_id}")
+            known = row.parameters.get("forgive") or []
+            every = {**row.parameters, "forgive": [*known, *(n for n in names if n not in known)]}
+            connection.execute(update(RunRow).where(RunRow.id == run_id).values(parameters=every))
+
+        self._database.write(work)
 
     def report(self, run_id: str) -> dict[str, Any] | None:
         """Return the report that the run ended with, or None where it has none."""

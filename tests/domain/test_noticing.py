@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from patchyard.domain.around import Notice
 from patchyard.domain.noticing import ahead, due, key_of, left, when
@@ -54,3 +55,9 @@ def test_a_time_is_told_by_its_own_clock_and_in_utc() -> None:
     end = START + 4 * HOUR
     assert when(START, end, local) == "Sat 2026-03-14 22:00 CET (2026-03-14 21:00 to 01:00 UTC)"
     assert when(START, end) == "2026-03-14 21:00 to 01:00 UTC"
+
+
+@pytest.mark.parametrize("moment", ["0m", "0h", "PT0S", "soon", ""])
+def test_a_moment_that_never_comes_is_refused(moment: str) -> None:
+    with pytest.raises(ValidationError, match="is no moment; write a time before the start"):
+        notice(moment)

@@ -368,3 +368,5 @@ def test_a_canary_that_a_person_has_left_out_has_proven_nothing() -> None:
     rest = Rollout(PAIR[1:], {}, canary=True)
     assert isinstance(next_step(rest, NOON), Halt)
     assert isinstance(next_step(replace(rest, canary=False), NOON), Start)
+    alone = Rollout(PAIR[2:], {}, canary=True)
+    assert next_step(alone, NOON) == Start(("two",))

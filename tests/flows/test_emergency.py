@@ -62,6 +62,7 @@ def frozen(yard: SimulatedYard) -> str:
         soak="2h",
         undo="required",
         hooks=[{"name": "drain", "when": "before", "of": "machine", "command": ["true"]}],
+        notices=[{"at": ["24h", "start", "end"], "to": "event", "on_failure": "stop"}],
     )
     return f"web@{tomorrow + timedelta(hours=1):%Y-%m-%d}"
 
@@ -111,6 +112,10 @@ def test_a_run_through_a_freeze_leaves_evidence_that_names_what_was_bypassed(
     # The hooks of the configuration are called as ever.
     for machine in report.machines:
         assert any("drain" in f"{step.key} {step.title}" for step in machine.steps)
+
+    # And whom it tells of its windows is told of this, although nothing was announced.
+    told_of = [(each.moment, each.to, each.state) for each in report.notices]
+    assert told_of == [("start", "event", "sent"), ("end", "event", "sent")]
 
     evidence = report.emergency
     assert evidence is not None

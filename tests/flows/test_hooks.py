@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from flows.patch import patch
-from flows.resume import resume
+from flows.resume import asked_again, resume
 from flows.server import recording_server
 from patchyard import operations, runs
 from patchyard.domain.outcome import Status
@@ -321,6 +321,11 @@ def test_a_halted_run_that_goes_on_calls_its_hooks_anew(yard: SimulatedYard, not
     ]
     assert notes.calls[0]["key"] == f"{report.run_id}#1/before/run/before-run"
     assert len(report.hooks) == 4 + 4
+    # Whoever takes it up after a crash knows who was forgiven.
+    with open_store(settings().database_url) as store:
+        record = store.run(report.run_id)
+    assert record is not None
+    assert asked_again(record, PatchParameters).forgive == [one]
 
 
 def test_two_hooks_of_one_name_are_refused_for_only_one_of_them_would_be_called() -> None:
@@ -407,6 +412,9 @@ def test_a_controller_that_was_taken_for_dead_leaves_the_run_and_its_hooks_to_th
         record = store.run(run_id)
         assert record is not None
         assert (record.finished_at, record.owner) == (None, other)
+        states = {machine.status for machine in store.machines(run_id)}
+        assert states == {Status.IN_PROGRESS, Status.NOT_STARTED}
+        assert len(store.leases()) > 0
         store.release_run(run_id, other)
     assert {m.name: yard.packages(m.name) for m in yard.machines} == before
     report = resumed(run_id)

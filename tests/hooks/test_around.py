@@ -17,9 +17,10 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.rollout import Member, Rollout
 from patchyard.hooks.around import Around
+from patchyard.hooks.of_run import enter
 from patchyard.notifiers import Letter, Notifier
 from patchyard.runs import Run
-from patchyard.store import NoticeRecord, RunRecord, Store, open_store
+from patchyard.store import HookCall, NoticeRecord, RunRecord, Store, open_store
 
 NOW = datetime(2026, 3, 14, 21, 0, tzinfo=UTC)
 PLAN = Plan(
@@ -276,3 +277,52 @@ def test_a_hook_that_patchyard_cannot_call_has_failed_and_those_after_it_are_cal
     told = around.end("")
     assert told.startswith("hook gate: Patchyard itself failed here: FileNotFoundError")
     assert scene.calls == ["after run"]
+
+
+@pytest.mark.parametrize(
+    ("when", "of", "wave"), [("before", "wave", 1), ("after", "wave", 1), ("after", "run", 0)]
+)
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_hook_that_a_dead_controller_had_begun_is_ended_whoever_it_is_and_those_after_follow(
+    scene: Scene, when: str, of: str, wave: int, idempotent: bool
+) -> None:
+    """The run is over: nothing more begins, so one before a wave is no more called at all."""
+    cut = scene.hook("cut", when, of, idempotent=idempotent)
+    scene.begun(cut, scene.hook("last", "after", "run"))
+    scene.around(scene.run()).begin(["a"]) if when == "after" else enter(scene.run(), 0)
+    scene.store.begin_hook(HookCall("r1", 0, when, wave, "cut", 1, NOW, stops=True))
+    told = scene.around(scene.run()).end("the failure budget is gone")
+    called = when == "after" and idempotent
+    assert scene.calls == ([f"cut {wave or 'run'}"] if called else []) + ["last run"]
+    known = {each.name: each for each in scene.store.hooks("r1") if each.name}
+    assert all(each.finished_at for each in known.values())
+    assert known["cut"].code == ("" if called else "hook_unknown")
+    assert told.startswith("the failure budget is gone")
+
+
+def test_a_dry_run_calls_nothing_and_tells_nobody(scene: Scene) -> None:
+    hooks = [scene.hook(f"{w}-{o}", w, o) for o in ("run", "wave") for w in ("before", "after")]
+    everybody = {"at": ["start", "wave", "failure", "end"], "to": "event"}
+    scene.begun(*hooks, notices=(everybody,), dry_run=True)
+    around = scene.around(scene.run())
+    assert around.begin(["a"])
+    scene.end_machine("a", Status.FAILED)
+    around.turn(scene.rollout())
+    assert around.end("halted") == "halted"
+    assert (scene.calls, scene.letters, scene.store.hooks("r1")) == ([], [], ())
+
+
+def test_a_controller_that_loses_the_run_in_a_hook_calls_no_other_and_begins_no_machine(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.begun(scene.hook("long", "before", "run"), scene.hook("next", "before", "run"))
+    run = scene.run()
+    ended = run.store.end_hook
+
+    def lose(*given: Any) -> HookCall:
+        run.lost.set()
+        return ended(*given)
+
+    monkeypatch.setattr(run.store, "end_hook", lose)
+    assert not scene.around(run).begin(["a"])
+    assert scene.calls == ["long run"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from flows.rollback import rollback
@@ -33,12 +35,24 @@ def test_a_machine_whose_check_fails_is_back_on_exactly_its_earlier_versions(
 def test_a_past_run_is_taken_back_on_request(machine: tuple[Yard, Machine]) -> None:
     yard, box = machine
     before = box.packages()
-    first = run_patch(yard)
+    hooks = [
+        {"name": when, "when": when, "of": "machine", "script": f"cat >>/var/log/{when}"}
+        for when in ("before", "after")
+    ]
+    first = run_patch(yard, hooks=hooks, notices=[{"at": ["start"], "to": "machine"}])
     assert of(first, "box-1").status == Status.SUCCEEDED, of(first, "box-1").reason
     assert box.packages() != before
     report = rollback(run_id=first.run_id, dry_run=False)
     assert of(report, "box-1").status == Status.ROLLED_BACK, of(report, "box-1").reason
     assert box.packages() == before
+    # The hooks of the run stand around its undo too, and are told what it is.
+    for when in ("before", "after"):
+        told = [json.loads(line)["run"] for line in box.read_file(f"/var/log/{when}").splitlines()]
+        assert [(run["kind"], run["takes_back"]) for run in told] == [
+            ("patch", None),
+            ("rollback", first.run_id),
+        ]
+    assert [(each.to, each.state) for each in report.notices] == [("machine", "sent")]
 
 
 def test_a_version_that_no_repository_has_any_more_is_kept_on_the_machine_first(

@@ -250,3 +250,16 @@ class TestForgetting:
         assert store.forget_runs(LATER) == 0
         assert len(store.runs()) == 2
         assert run.finished_at is None
+
+
+def test_whose_failure_a_person_has_forgiven_is_remembered_beside_who_was_before(
+    store: Store,
+) -> None:
+    begin(store, "patch-1")
+    store.forgive("patch-1", ["a", "gate"])
+    store.forgive("patch-1", ["gate", "b"])
+    found = store.run("patch-1")
+    assert found is not None
+    assert found.parameters["forgive"] == ["a", "gate", "b"]
+    with pytest.raises(NotRecorded):
+        store.forgive("patch-9", ["a"])
