@@ -23,6 +23,7 @@ from tests.yard.yard import Yard
 pytestmark = [
     pytest.mark.yard,
     pytest.mark.skipif(os.geteuid() != 0, reason="real machines need root"),
+    pytest.mark.xdist_group("machine"),
 ]
 
 CHECKS = (

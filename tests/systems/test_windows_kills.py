@@ -25,7 +25,8 @@ import pytest
 from patchyard.domain.outcome import Status
 from tests.systems.kill_child import KINDS
 
-pytestmark = pytest.mark.slow
+# All that is asked here is asked of the same runs, which take minutes: they are made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
 VERDICTS = {
     "plain": Status.SUCCEEDED,
