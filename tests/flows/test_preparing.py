@@ -27,8 +27,8 @@ from tests.flows.windows import (
     write_maintenance,
 )
 
-SOON = timedelta(seconds=25)
-"""So long a run needs at least to assess and plan."""
+SOON = timedelta(seconds=40)
+"""So long a run has to assess, plan and download."""
 
 
 @pytest.fixture
@@ -37,11 +37,6 @@ def yard(tmp_path: Path, prefect_server: str) -> Iterator[SimulatedYard]:
     assert prefect_server
     with SimulatedYard(tmp_path / "yard", machines(2), groups=GROUPS) as yard:
         yield yard
-
-
-def opens_at(least: timedelta) -> datetime:
-    """Return the first full minute that is so far away."""
-    return minute(now() + least) + timedelta(minutes=1)
 
 
 def window_of(start: datetime) -> dict[str, Any]:
@@ -81,8 +76,9 @@ def steps_of(report: RunReport, machine: str) -> dict[str, StepRecord]:
 
 
 def test_updates_are_downloaded_before_the_window_and_installed_in_it(yard: SimulatedYard) -> None:
-    start = opens_at(SOON)
-    write_maintenance(inventory_of(yard), start, "6h", waves=["1", "rest"], prepare="2h")
+    start = (now() + SOON).replace(microsecond=0)
+    schedule = {"start": f"{start:%Y-%m-%d %H:%M:%S}"}
+    write_maintenance(inventory_of(yard), start, "6h", schedule=schedule, prepare="2h")
     hook = {
         "name": "drain",
         "when": "before",
@@ -109,7 +105,7 @@ def test_a_window_that_is_frozen_while_its_run_prepares_is_given_back(
     yard: SimulatedYard, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openings, "ASK_AGAIN", timedelta(seconds=1))
-    folder, start = inventory_of(yard), opens_at(timedelta(hours=3))
+    folder, start = inventory_of(yard), minute(now()) + timedelta(hours=3)
     write_maintenance(folder, start, "6h", prepare="6h")
     before = {m.name: yard.packages(m.name) for m in yard.machines}
 
