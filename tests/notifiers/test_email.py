@@ -116,7 +116,7 @@ def test_a_server_that_answers_byte_by_byte_is_not_waited_for(
         def drip() -> None:
             link, _ = server.accept()
             with link, suppress(OSError):
-                for _ in range(30):
+                for _ in range(12):
                     link.sendall(b"2")
                     time.sleep(0.2)
 
