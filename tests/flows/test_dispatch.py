@@ -271,6 +271,10 @@ def test_a_window_that_nobody_ever_booked_is_told_once_and_never_by_a_dry_run(
 
     dry: Dispatched = dispatch(inventory=str(inventory), dry_run=True, ahead_hours=1)
     assert dry.missed == ()
+    with monkeypatch.context() as killed:
+        killed.setattr("flows.dispatch.announce_all", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            dispatched(inventory, ahead_hours=1)
     assert dispatched(inventory, ahead_hours=1).missed == (second,)
 
     assert f"window {second} missed: it opened and ended, and nobody had booked" in caplog.text
