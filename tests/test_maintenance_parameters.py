@@ -102,6 +102,12 @@ def test_a_preparation_of_more_than_a_day_is_refused(prepare: str) -> None:
         lanes(prepare=prepare)
 
 
+@pytest.mark.parametrize("soak", ["8 days", "169h"])
+def test_a_soak_that_no_window_could_hold_is_refused(soak: str) -> None:
+    with pytest.raises(ValidationError, match="write a soak of 0m to 7d"):
+        lanes(soak=soak)
+
+
 def test_one_run_serves_all_systems_whatever_they_get() -> None:
     (same,), (other,) = lanes(), lanes(windows={"classifications": ["UpdateRollUp"]})
     alike = patch_parameters("mine", same, dry_run=True)

@@ -52,6 +52,9 @@ SHORTEST: Mapping[ScopeKind, timedelta] = MappingProxyType(
 )
 """The shortest windows that Azure takes for these kinds."""
 
+LONGEST_SOAK = timedelta(days=7)
+"""No window is longer, so no soak could ever end in one."""
+
 LONGEST_PREPARATION = timedelta(hours=24)
 """A plan that is older when its window opens tells of an older world."""
 
@@ -147,6 +150,11 @@ class MaintenanceSettings(Value):
             raise ValueError(
                 f"has windows that are too short for {self.kind}; "
                 f"write a length of {write_duration(shortest)} or more"
+            )
+        if not timedelta(0) <= self.soak <= LONGEST_SOAK:
+            most = write_duration(LONGEST_SOAK)
+            raise ValueError(
+                f"soaks for longer than any window lasts; write a soak of 0m to {most}"
             )
         if not timedelta(0) <= self.prepare <= LONGEST_PREPARATION:
             most = write_duration(LONGEST_PREPARATION)
