@@ -108,6 +108,21 @@ it begins at 2026-03-29 03:00
 """
 
 
+def test_a_run_that_prepares_is_shown_with_its_beginning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "maintenance.yaml").write_text(f"{MAINTENANCE}    prepare: 6h\n")
+
+    assert main(["maintenance", "preview", "mine", "--count", "2"]) == 0
+
+    shown = capsys.readouterr().out
+    assert (
+        "sundays@2026-03-29: 2026-03-29 01:00 UTC\n    its run begins at 2026-03-28 19:00 UTC"
+        in shown
+    )
+    assert shown.count("its run begins") == 1  # the second one is frozen
+
+
 def installed_for(machine: str, took: timedelta) -> None:
     """Keep five earlier runs in which a machine's installs took so long."""
     one = planned("linux-image-amd64")
