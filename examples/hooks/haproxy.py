@@ -20,8 +20,8 @@ Before, the server gets no new sessions (`drain`), those that it has are waited 
 taken out (`maint`): a server that only drains is still sent the clients that a cookie or a stick
 table binds to it. After, it is `ready`, however the machine ended, also where a person had taken it
 out before. Where HAProxy checks it, it gets requests once it passes as many checks as `rise` says;
-that is waited for where the machine came to a good end, so that the next one is not drained while
-this one is still out. As a test it only looks whether the server is known.
+that is waited for where the machine came to a good end or was left alone, so that the next one is
+not drained while this one is still out. As a test it only looks whether the server is known.
 """
 
 from __future__ import annotations

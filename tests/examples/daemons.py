@@ -85,6 +85,8 @@ backend web
 {servers}
 backend plain
   server one 127.0.0.1:{front}
+backend tracks
+  server one 127.0.0.1:{front} track web/{first}
 """
 
 
@@ -113,9 +115,11 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.send_response(told.answer(self.path))
-                self.end_headers()
-                self.wfile.write(told.name.encode())
+                status = told.answer(self.path)
+                with suppress(ConnectionError):  # a health check has heard enough by the status
+                    self.send_response(status)
+                    self.end_headers()
+                    self.wfile.write(told.name.encode())
 
             def log_message(self, *_told: object) -> None:
                 pass
@@ -183,7 +187,13 @@ def haproxy(folder: Path, *names: str, inter: str = "100ms") -> Iterator[HAProxy
             f"  server {name} 127.0.0.1:{port} cookie {name} check"
             for name, port in zip(names, ports, strict=True)
         ]
-        given = {"folder": folder, "admin": admin, "front": front, "inter": inter}
+        given = {
+            "folder": folder,
+            "admin": admin,
+            "front": front,
+            "inter": inter,
+            "first": names[0],
+        }
         configuration = folder / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(**given, servers="\n".join(lines)))
 

@@ -121,11 +121,12 @@ def test_after_a_good_end_it_is_waited_until_the_server_passes_its_checks(
     assert proxy.status("web-1") == "UP"
 
 
-def test_a_server_without_checks_is_let_in_at_once(proxy: HAProxy) -> None:
-    assert drain(proxy, "plain/one").code == ""
-    assert proxy.status("one", "plain") == "MAINT"
-    assert drain(proxy, "plain/one", when="after").code == ""
-    assert proxy.status("one", "plain") == "no check"
+def test_a_server_without_checks_of_its_own_is_let_in_at_once(proxy: HAProxy) -> None:
+    for backend, status in (("plain", "no check"), ("tracks", "UP")):
+        assert drain(proxy, f"{backend}/one").code == ""
+        assert proxy.status("one", backend) == "MAINT"
+        assert drain(proxy, f"{backend}/one", when="after").code == ""
+        assert proxy.status("one", backend) == status
 
 
 def test_the_admin_socket_may_be_an_address(proxy: HAProxy) -> None:
