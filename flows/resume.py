@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from prefect import flow, get_run_logger
+from pydantic import ValidationError
 
 from flows.emergency import taken_up
 from flows.patch import patch
@@ -54,6 +55,17 @@ def _taken_up(record: RunRecord) -> list[RunReport]:
 
 
 def asked_again(record: RunRecord, model: type[P]) -> P:
-    """Return the parameters that a run was started with; what it recorded besides is its own."""
+    """Return the parameters that a run was started with; what it recorded besides is its own.
+
+    Raises:
+        Refused: this version cannot read them.
+    """
     known = {k: value for k, value in record.parameters.items() if k in model.model_fields}
-    return model.model_validate({**known, "resume": record.id})
+    try:
+        return model.model_validate({**known, "resume": record.id})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        )
+        raise Refused(f"the parameters of run {record.id} cannot be read: {wrong}") from None

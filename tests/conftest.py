@@ -50,6 +50,12 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test a memory of its own: what other tests have left unfinished is not its matter."""
+    monkeypatch.setenv("PATCHYARD_DATABASE_URL", f"sqlite:///{tmp_path / 'memory' / 'own.db'}")
+
+
 NOT_TO_BE_HAD = "this box has no"
 """How a reason begins that no set-up can mend."""
 

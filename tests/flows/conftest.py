@@ -22,6 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.prefect)
+            item.add_marker(pytest.mark.usefixtures("own_memory"))
             if "make_yard" in getattr(item, "fixturenames", ()) and os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="real machines need root"))
 

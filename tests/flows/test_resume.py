@@ -53,3 +53,12 @@ def test_one_run_that_cannot_go_on_keeps_no_other_from_it(
     with recording_server(), pytest.raises(Refused, match="could not go on: a: it is wrong"):
         resume()
     assert seen == ["a", "b"]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_whose_parameters_cannot_be_read_is_told_in_words() -> None:
+    with open_store(settings().database_url) as store:
+        store.create_run(RunRecord("r1", "patch", "i", "all", {}, Status.IN_PROGRESS, now(), None))
+    told = "r1: the parameters of run r1 cannot be read: inventory: Field required"
+    with recording_server(), pytest.raises(Refused, match=told):
+        resume()
