@@ -250,6 +250,8 @@ def test_by_a_table_a_vulnerability_alone_selects_what_fixes_it_and_installed_ve
         "fixed-else-behind": [],
     }
     assert plan.waves == (("behind",),)
+    assert [each.fixes for each in plan.machine("behind").updates] == [("cve-2026-7",)]
+    assert '"fixes":["cve-2026-7"]' in plan.canonical()
     assert {i.name: i.why for i in plan.machine("fixed-else-behind").left_out} == {
         "curl": WhyNot.UNKNOWN_FIX
     }

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import lzma
 import os
 import re
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from pydantic import SecretStr
 from patchyard._advisory_tables import advisory_table
 from patchyard.advised import ready
 from patchyard.errors import ConfigurationError
+from patchyard.managers.apt.advisories import told, told_all
 from patchyard.settings import settings
 from patchyard.systems.windows import SYSTEM
+from patchyard.testing.assessments import assessment
 
 NAMES = (
     "PATCHYARD_HOME",
@@ -149,11 +153,18 @@ def test_a_table_of_advisories_is_read_once_and_anew_where_it_was_refreshed(
     file.write_text(OWN)
     before = advisory_table(file)
     assert advisory_table(file) is before
+    seen = assessment(updates=())
+    assert told_all(told(seen, before, ["CVE-2026-7"]), before) == seen
 
     file.write_text(OWN.replace("'2'", "'3'"))
     os.utime(file, (1, 1))
 
     assert advisory_table(file).ruling("openssl", "bookworm", "CVE-2026-7") == "3"
+    # The old one may be large: nothing holds on to it.
+    gone = weakref.ref(before)
+    del before
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,7 @@ def test_a_vulnerability_alone_installs_exactly_what_fixes_it_by_the_table(
     # All that is built from openssl, and nothing of the many other security updates.
     for machine in report.machines:
         assert {update.name for update in machine.updates} == {"libssl3", "openssl"}
+        assert {update.detail for update in machine.updates} == {"fixes CVE-2026-7"}
         assert WhyNot.NOT_A_FIX in machine.ledger
         assert WhyNot.UNKNOWN_FIX in machine.ledger
     changed = {

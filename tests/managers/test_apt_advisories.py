@@ -172,6 +172,13 @@ def test_the_versions_of_the_source_are_compared_not_those_of_the_package() -> N
     seen = machine(change, built={"gcc:amd64": "gcc-defaults 1.203"})
     assert asked(seen, own("gcc-defaults", "1.204")) == ([Known.YES], False)
     assert asked(seen, own("gcc-defaults", "1.203")) == ([Known.NO], True)
+    assert asked(seen, own("gcc-defaults", "1.206")) == ([Known.NO], False)
+
+
+def test_what_was_never_affected_is_proven_of_every_version() -> None:
+    """Such as 0~git2020, which is older than 0."""
+    seen = machine(built={}, packages={"openssl:amd64": "0~git2020-1"})
+    assert asked(seen, own(fixed="0")) == ([], True)
 
 
 KERNELS = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from patchyard.domain.updates import Assessment, Update
 from patchyard.domain.value import Known
@@ -32,25 +31,49 @@ _KERNEL = "linux"
 Rulings = Mapping[str, Mapping[str, Mapping[str, str]]]
 """What is said of a source, of an id, in a release."""
 
+_Change = tuple[str, str, str, str]
+"""A release, a source, and its versions before and after."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Table:
     """What is known of advisories.
 
     `covered` has the releases in which the table names all that ever affected a source: what it
     does not name there is not affected. It is empty where a table makes no such claim.
+    What was worked out is remembered with the table, and goes with it when it is refreshed.
     """
 
     rulings: Rulings
     covered: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    _named: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _fixed: dict[_Change, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def ruling(self, source: str, release: str, identifier: str) -> str:
         """Say what is known of a source."""
         told = self.rulings.get(source, {}).get(identifier)
         if told is not None:
             return told.get(release, UNDETERMINED)
-        known = release in self.covered.get(source, ()) and _affected(self, identifier)
+        known = release in self.covered.get(source, ()) and self.named(identifier)
         return NEVER if known else UNDETERMINED
+
+    def named(self, identifier: str) -> frozenset[str]:
+        """Return the sources that are named for an id."""
+        if identifier not in self._named:
+            found = (source for source, listed in self.rulings.items() if identifier in listed)
+            self._named[identifier] = frozenset(found)
+        return self._named[identifier]
+
+    def fixed_by(self, change: _Change) -> tuple[str, ...]:
+        """Return all ids that a change fixes. Machines of one image have the same ones."""
+        if change not in self._fixed:
+            release, source, before, after = change
+            listed = self.rulings.get(source, {})
+            told = ((each, of[release]) for each, of in listed.items() if release in of)
+            self._fixed[change] = tuple(
+                each for each, ruling in told if _fixes(ruling, before, after) == Known.YES
+            )
+        return self._fixed[change]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +101,7 @@ def told_all(seen: Assessment, table: Table) -> Assessment:
     """Add to an assessment every id that an update of it fixes by the table."""
     updates = (
         each.model_copy(
-            update={"told_fixes": _all_fixed(table, seen.os.codename, *_change(each, seen))}
+            update={"told_fixes": table.fixed_by((seen.os.codename, *_change(each, seen)))}
         )
         for each in seen.updates
     )
@@ -95,20 +118,6 @@ def _judged(update: Update, seen: Assessment, table: Table, ids: Iterable[str]) 
             "told_no_fixes": tuple(each for each, fixes in known.items() if fixes == Known.NO),
         }
     )
-
-
-@lru_cache(maxsize=8192)
-def _all_fixed(table: Table, release: str, source: str, before: str, after: str) -> tuple[str, ...]:
-    """Machines of one image have the same updates: what was found for one is remembered."""
-    listed = table.rulings.get(source, {})
-    told = ((each, of[release]) for each, of in listed.items() if release in of)
-    return tuple(each for each, ruling in told if _fixes(ruling, before, after) == Known.YES)
-
-
-@lru_cache(maxsize=256)
-def _affected(table: Table, identifier: str) -> frozenset[str]:
-    """Return the sources that the table names for an id."""
-    return frozenset(source for source, listed in table.rulings.items() if identifier in listed)
 
 
 def _fixes(ruling: str, before: str, after: str) -> Known:
@@ -128,7 +137,7 @@ def _is_fixed(identifier: str, seen: Assessment, table: Table, there: tuple[Buil
 
     Of kernels the one that runs counts: older ones stay installed beside it.
     """
-    affected, release = _affected(table, identifier), seen.os.codename
+    affected, release = table.named(identifier), seen.os.codename
     if not affected or seen.built_from is None:
         return False
     images = (f"{_IMAGE}{seen.kernel.running}", f"{_IMAGE}unsigned-{seen.kernel.running}")
