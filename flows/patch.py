@@ -11,6 +11,7 @@ from flows.recorded import closed_state, flow_run_id, recorded_flow, state_of
 from flows.rollout import assess_all, roll_out
 from flows.window import Window
 from patchyard.account import close, closed_report, report_of
+from patchyard.advised import ready
 from patchyard.domain.report import RunReport
 from patchyard.openings import Closed, enter
 from patchyard.parameters import PatchParameters
@@ -41,6 +42,7 @@ def carry_out(
     kind: str, parameters: PatchParameters, let_in: Callable[[Run], Closed | None] = enter
 ) -> State[RunReport]:
     """Patch as the parameters say. `let_in` says why a run may not begin, if it may not."""
+    ready(parameters.fixes)
     with (
         begin(
             kind,

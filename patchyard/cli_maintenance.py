@@ -10,6 +10,7 @@ from typing import Any
 
 from patchyard._arguments import duration
 from patchyard._watch_command import add_watch
+from patchyard.advised import fully_advised
 from patchyard.cli_hooks import add_test_hooks
 from patchyard.domain.conflicts import conflicts
 from patchyard.domain.counting import counted
@@ -155,7 +156,7 @@ def _case(found: Maintenance, inventory: Inventory, now: datetime) -> Case:
             found,
             inventory,
             now,
-            assessments=store.latest_assessments(name),
+            assessments=fully_advised(store.latest_assessments(name)),
             histories=Measured(store, name).all(),
             pairs=published_pairs(),
             looks=last_looks(store.sightings(name, LOOKS), store.found_off(name)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from patchyard.advised import advised
 from patchyard.approving import narrowed_away, waiting_waves
 from patchyard.domain.census import GOOD
 from patchyard.domain.drift import DriftKind, drift, not_promoted
@@ -53,7 +54,7 @@ def plan_run(run: Run, parameters: PatchParameters) -> Plan:
     promoted, versions = promote(run, *run.ring) if run.ring else (None, None)
     names = select_machines(run)
     selections = _selections(run, names, parameters, versions)
-    seen = run.store.assessments(run.id, BEFORE)
+    seen = advised(run.store.assessments(run.id, BEFORE), parameters.fixes)
     assessments = {name: seen.get(name) for name in names}
     bare = make_plan(run.inventory.name, run.record.scope, assessments, selections, ())
     todo = [run.machine(p.machine) for p in bare.machines if _work(run, p, seen, parameters)]
@@ -118,6 +119,8 @@ def _nothing_to_do(seen: Assessment, part: MachinePlan, selection: Selection) ->
     """Judge a machine that gets nothing. Only a complete look proves that nothing is missing."""
     classifications = selection.classifications
     judged = compliance(seen, classifications)
+    if _all_fixed(seen, selection):
+        return Status.SUCCEEDED, f"nothing to do: {', '.join(selection.fixes)} fixed already"
     if judged == Compliance.COMPLIANT and (missing := _unproven(seen, selection.fixes)):
         reason = (
             f"no update that is there is known to fix {missing}; whether it is fixed is unknown"
@@ -133,11 +136,21 @@ def _nothing_to_do(seen: Assessment, part: MachinePlan, selection: Selection) ->
     return Status.COMPLETED_WITH_WARNINGS, f"nothing installable; left out: {named}"
 
 
+def _all_fixed(seen: Assessment, selection: Selection) -> bool:
+    """True where fixes are all that was asked for, and what is installed proves every one."""
+    only_fixes = bool(selection.fixes) and not selection.include
+    return only_fixes and not _unproven(seen, selection.fixes)
+
+
 def _unproven(seen: Assessment, fixes: Iterable[str]) -> str:
-    """Return what was to be fixed and nothing proves to be: an article of Windows is installed."""
+    """Return what was to be fixed and nothing proves to be.
+
+    Proven is an article of Windows that is installed, and what the table of advisories says of the
+    installed versions.
+    """
     there = {key.partition(":")[0].upper() for key in seen.packages}
-    proven = {each for each in fixes if each.upper().startswith("KB") and each.upper() in there}
-    return ", ".join(each for each in fixes if each not in proven)
+    proven = {*(each for each in there if each.startswith("KB")), *seen.fixed}
+    return ", ".join(each for each in fixes if each.upper() not in proven)
 
 
 class RecordedRollout:

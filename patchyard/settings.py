@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         description="Your own table of baselines and hotpatches of Windows Server (YAML); "
         "empty means the one that comes with Patchyard.",
     )
+    advisories: Path | None = Field(
+        None,
+        description="Your table of advisories for Debian and Ubuntu: what Debian's security "
+        "tracker publishes (JSON), or your own (YAML); plain, .gz or .xz.",
+    )
 
     smtp_host: str = Field("", description="Mail server that takes notices.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
@@ -57,7 +62,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a reference such as env:SMTP_PASSWORD, not a password")
         return text
 
-    @field_validator("home", "hotpatch_table")
+    @field_validator("home", "hotpatch_table", "advisories")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
@@ -70,6 +75,16 @@ class Settings(BaseSettings):
             from patchyard._windows_tables import hotpatch_table  # noqa: PLC0415 - few want it
 
             hotpatch_table(path)
+        return path
+
+    @field_validator("advisories")
+    @classmethod
+    def _known_form(cls, path: Path | None) -> Path | None:
+        """A table of the operator's own is read at once; one of 70 MB only when it is needed."""
+        if path is not None:
+            from patchyard._advisory_tables import check  # noqa: PLC0415 - few want it
+
+            check(path)
         return path
 
     @model_validator(mode="before")

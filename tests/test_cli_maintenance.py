@@ -13,7 +13,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
 from patchyard.domain.record import Result
 from patchyard.domain.restore import PackageVersion
-from patchyard.domain.updates import Classification, Update
+from patchyard.domain.updates import Classification, OperatingSystem, Update
 from patchyard.domain.watch import Sighting
 from patchyard.settings import settings
 from patchyard.store import RunRecord, WindowClaim, open_store
@@ -80,7 +80,8 @@ def remember(machine: str) -> None:
     )
     with open_store(settings().database_url) as store:
         store.create_run(run)
-        seen = assessment(machine, updates=(kernel,), taken_at=NOW)
+        system = OperatingSystem(id="debian", version_id="12", codename="bookworm")
+        seen = assessment(machine, updates=(kernel,), taken_at=NOW, os=system)
         store.save_assessment(run.id, machine, "before", seen)
 
 
@@ -306,6 +307,20 @@ def test_a_forecast_is_json_too_and_can_be_of_some_machines(
     assert (row["outlook"], row["at"]) == ("scheduled", "2026-03-29T01:00:00Z")
     assert row["cves"] is None
     assert folder.is_dir()
+
+
+def test_a_forecast_names_what_is_fixed_by_the_table_of_now(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The assessment is older than the table."""
+    remember("web-1")
+    table = folder / "advisories.list"
+    entry = "{ids: [CVE-2026-7, DSA-1-1], release: bookworm, source: linux-image-amd64, fixed: '2'}"
+    table.write_text(f"- {entry}\n")
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(table))
+    assert main(["maintenance", "forecast", "mine", "--json", "--scope", "web-1"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["forecasts"]
+    assert (row["cves"], row["advisories"]) == (["CVE-2026-7"], ["DSA-1-1"])
 
 
 def test_where_nothing_is_open_the_forecast_says_so(

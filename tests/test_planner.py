@@ -13,7 +13,14 @@ from patchyard.domain.inventory import Inventory, Machine, OsFamily
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import Plan, WhyNot
 from patchyard.domain.rings import Judged, Ran, Ring
-from patchyard.domain.updates import Assessment, Classification, Compliance, Update
+from patchyard.domain.updates import (
+    Assessment,
+    Classification,
+    Compliance,
+    OperatingSystem,
+    Standing,
+    Update,
+)
 from patchyard.fleet import BEFORE
 from patchyard.parameters import PatchParameters
 from patchyard.planner import RecordedRollout, plan_run
@@ -188,3 +195,90 @@ def test_rules_budget_and_waves_see_both(scene: Scene) -> None:
         rollout.quorums
     )
     assert len(rollout.quorums) == 1
+
+
+OWN = """
+- {ids: [CVE-2026-7], release: bookworm, source: openssl, fixed: "2"}
+- {ids: [CVE-2026-8], release: bookworm, source: zlib, fixed: "2"}
+"""
+
+
+def bookworm(version: str, *updates: Update) -> Assessment:
+    return assessment(
+        os=OperatingSystem(id="debian", version_id="12", codename="bookworm"),
+        updates=updates,
+        packages={"libssl3:amd64": version, "openssl:amd64": version},
+        built_from={"libssl3:amd64": "openssl"},
+    )
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "advisories.yaml"
+    file.write_text(OWN)
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(file))
+    return file
+
+
+def update(name: str, installed: str, **fields: Any) -> Update:
+    return Update(
+        name=name,
+        architecture="amd64",
+        installed=installed,
+        candidate="2",
+        classification=Classification.SECURITY,
+        origin="",
+        **fields,
+    )
+
+
+def test_by_a_table_a_vulnerability_alone_selects_what_fixes_it_and_installed_versions_prove_it(
+    scene: Scene, table: Path
+) -> None:
+    assert table.is_file()
+    fleet = [
+        (linux("behind"), bookworm("1", update("libssl3", "1", source="openssl"))),
+        (linux("mirror-lags"), bookworm("1")),
+        (linux("fixed"), bookworm("2")),
+        (linux("fixed-else-behind"), bookworm("2", update("curl", "1"))),
+    ]
+    run, plan = scene.planned(fleet, fixes=["cve-2026-7"])
+    assert updates(plan) == {
+        "behind": ["libssl3"],
+        "mirror-lags": [],
+        "fixed": [],
+        "fixed-else-behind": [],
+    }
+    assert plan.waves == (("behind",),)
+    assert [each.fixes for each in plan.machine("behind").updates] == [("cve-2026-7",)]
+    assert '"fixes":["cve-2026-7"]' in plan.canonical()
+    assert {i.name: i.why for i in plan.machine("fixed-else-behind").left_out} == {
+        "curl": WhyNot.UNKNOWN_FIX
+    }
+    told = {each.machine: (each.status, each.reason) for each in run.store.machines(run.id)}
+    proven = (Status.SUCCEEDED, "nothing to do: cve-2026-7 fixed already")
+    assert told["fixed"] == told["fixed-else-behind"] == proven
+    assert told["mirror-lags"] == (
+        Status.COMPLETED_WITH_WARNINGS,
+        "no update that is there is known to fix cve-2026-7; whether it is fixed is unknown",
+    )
+
+
+@pytest.mark.parametrize("more", [{"fixes": ["CVE-2026-7", "CVE-2026-8"]}, {"include": ["vim"]}])
+def test_one_proven_fix_does_not_stand_for_all_that_was_asked_for(
+    scene: Scene, table: Path, more: dict[str, Any]
+) -> None:
+    assert table.is_file()
+    held = update("vim", "1", standing=Standing.HELD)
+    run, plan = scene.planned(
+        [(linux("a"), bookworm("2", held))], **{"fixes": ["CVE-2026-7"], **more}
+    )
+    (found,) = run.store.machines(run.id)
+    assert plan.waves == ()
+    assert found.status == Status.COMPLETED_WITH_WARNINGS
+
+
+def test_without_a_table_the_same_is_unknown(scene: Scene) -> None:
+    seen = bookworm("1", update("libssl3", "1", source="openssl"))
+    _, plan = scene.planned([(linux("a"), seen)], fixes=["CVE-2026-7"])
+    assert [item.why for item in plan.machine("a").left_out] == [WhyNot.UNKNOWN_FIX]

@@ -1,20 +1,31 @@
 from __future__ import annotations
 
+import gc
+import gzip
+import lzma
+import os
 import re
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from patchyard._advisory_tables import advisory_table
+from patchyard.advised import ready
 from patchyard.errors import ConfigurationError
+from patchyard.managers.apt.advisories import told, told_all
 from patchyard.settings import settings
 from patchyard.systems.windows import SYSTEM
+from patchyard.testing.assessments import assessment
 
 NAMES = (
     "PATCHYARD_HOME",
     "PATCHYARD_DATABASE_URL",
     "PATCHYARD_PREFECT_PORT",
     "PATCHYARD_HOTPATCH_TABLE",
+    "PATCHYARD_ADVISORIES",
 )
 
 
@@ -113,3 +124,87 @@ def test_a_table_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_
 
     with pytest.raises(ConfigurationError, match=r"none\.yaml: cannot be read"):
         settings()
+
+
+OWN = "- {ids: [CVE-2026-7], release: bookworm, source: openssl, fixed: '2'}\n"
+RESOLVED = '{"status": "resolved", "fixed_version": "2"}'
+TRACKER = f' {{"openssl": {{"CVE-2026-7": {{"releases": {{"bookworm": {RESOLVED}}}}}}}}}'
+
+
+@pytest.mark.parametrize("text", [OWN, TRACKER])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, lzma.compress])
+def test_a_table_of_advisories_is_taken_in_both_forms_and_packed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, packed: Callable[[bytes], bytes]
+) -> None:
+    file = tmp_path / "advisories"
+    file.write_bytes(packed(text.encode()))
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(file))
+
+    assert settings().advisories == file
+    table = advisory_table(file)
+    assert table.ruling("openssl", "bookworm", "CVE-2026-7") == "2"
+    assert bool(table.covered) is (text == TRACKER)
+
+
+def test_a_table_of_advisories_is_read_once_and_anew_where_it_was_refreshed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "advisories.yaml"
+    file.write_text(OWN)
+    before = advisory_table(file)
+    assert advisory_table(file) is before
+    seen = assessment(updates=())
+    assert told_all(told(seen, before, ["CVE-2026-7"]), before) == seen
+
+    file.write_text(OWN.replace("'2'", "'3'"))
+    os.utime(file, (1, 1))
+
+    assert advisory_table(file).ruling("openssl", "bookworm", "CVE-2026-7") == "3"
+    # The old one may be large: nothing holds on to it.
+    gone = weakref.ref(before)
+    del before
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: b", "1: write a list"),
+        (OWN.replace("'2'", "2").encode(), "1: 0.fixed: write the first version with the fix in"),
+        (b"\xff\xfe", " is no text in UTF-8"),
+        (gzip.compress(OWN.encode())[:-9], " cannot be read: "),
+        (lzma.compress(OWN.encode())[:-9], " cannot be read: "),
+    ],
+)
+def test_a_table_of_advisories_that_cannot_be_used_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "mine"
+    file.write_bytes(content)
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(file))
+
+    with pytest.raises(ConfigurationError, match=re.escape(f"{file}:{said}")):
+        settings()
+
+
+def test_a_table_of_advisories_that_is_not_there_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(tmp_path / "none.json"))
+
+    with pytest.raises(ConfigurationError, match=r"none\.json: cannot be read: No such file"):
+        settings()
+
+
+def test_what_the_tracker_publishes_is_read_when_it_is_needed_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "tracker.json"
+    file.write_text(TRACKER[:-1])
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(file))
+
+    assert settings().advisories == file
+    ready([])
+    with pytest.raises(ConfigurationError, match=r"tracker\.json:1: is no valid JSON"):
+        ready(["CVE-2026-7"])

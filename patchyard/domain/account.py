@@ -121,6 +121,7 @@ def _update(
         severity=update.severity,
         state=_installation(update, run, status, seen),
         title=update.title,
+        detail=f"fixes {', '.join(update.fixes)}" if update.fixes else "",
     )
 
 

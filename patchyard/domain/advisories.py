@@ -26,13 +26,31 @@ def wrong_with_identifier(text: str) -> str:
 def fixes(update: Update, wanted: Iterable[str]) -> Known:
     """Say whether an update fixes one of what is named.
 
-    It is NO only where all that it fixes is told, and nothing of it is wanted.
+    It is NO only where all that it fixes is told, or that it does not fix it, and nothing that it
+    fixes is wanted.
     """
     ids = {each.upper() for each in wanted}
-    told = {each.upper() for each in (*(update.advisories or ()), *(update.cves or ()))}
-    if ids & told:
+    if ids & {each.upper() for each in fixed_by(update)}:
         return Known.YES
+    asked = ids - {each.upper() for each in update.told_no_fixes}
     untold = (
-        update.cves is None if each.startswith(CVE) else update.advisories is None for each in ids
+        update.cves is None if each.startswith(CVE) else update.advisories is None for each in asked
     )
     return Known.UNKNOWN if any(untold) else Known.NO
+
+
+def fixed_by(update: Update) -> tuple[str, ...]:
+    """Return all that an update is known to fix."""
+    return (*(update.advisories or ()), *(update.cves or ()), *update.told_fixes)
+
+
+def cves_of(update: Update) -> tuple[str, ...] | None:
+    """Return the vulnerabilities that an update is known to fix; None where nobody tells them."""
+    told = tuple(each for each in update.told_fixes if each.startswith(CVE))
+    return (*(update.cves or ()), *told) if told else update.cves
+
+
+def advisories_of(update: Update) -> tuple[str, ...] | None:
+    """Return the advisories that an update is known to fix; None where nobody tells them."""
+    told = tuple(each for each in update.told_fixes if not each.startswith(CVE))
+    return (*(update.advisories or ()), *told) if told else update.advisories

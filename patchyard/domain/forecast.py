@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from patchyard.domain.advisories import advisories_of, cves_of
 from patchyard.domain.inventory import Machine
 from patchyard.domain.maintenance import ScopeKind
 from patchyard.domain.maintenance_windows import Window
@@ -170,8 +171,8 @@ class _Outlooks:
             title=update.title,
             classification=update.classification,
             severity=update.severity,
-            advisories=update.advisories,
-            cves=update.cves,
+            advisories=advisories_of(update),
+            cves=cves_of(update),
             outlook=_outlook(found, way, in_the_way),
             at=found.start if found else None,
             window=found.key if found else "",

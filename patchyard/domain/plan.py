@@ -55,6 +55,7 @@ class PlannedUpdate(Value):
     `from_version` is empty for a package that comes along as a new dependency. `requires` names
     what it cannot be installed without. Updates with a common name in `together` are never
     installed apart. `title`, `alone`, `hotpatch`, `build` and `severity` are those of the update.
+    `fixes` are those of the vulnerabilities and advisories that were named which it fixes.
     """
 
     name: str
@@ -74,6 +75,7 @@ class PlannedUpdate(Value):
     hotpatch: str | None = None
     build: str = ""
     severity: str = ""
+    fixes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -131,6 +133,10 @@ class Plan(Value):
             for update in part["updates"]:
                 update["requires"] = sorted(set(update["requires"]))
                 update["together"] = sorted(set(update["together"]))
+                update["fixes"] = sorted(set(update["fixes"]))
+                # Plans of before, and those in which nothing is named, keep their hash.
+                if not update["fixes"]:
+                    del update["fixes"]
         return json.dumps(plan, sort_keys=True, separators=(",", ":"))
 
     @cached_property

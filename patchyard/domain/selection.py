@@ -292,6 +292,7 @@ def _planned(update: Update, selection: Selection) -> PlannedUpdate:
         hotpatch=update.hotpatch,
         build=update.build,
         severity=update.severity,
+        fixes=tuple(each for each in selection.fixes if fixes(update, [each]) == Known.YES),
     )
 
 

@@ -52,7 +52,9 @@ class Update(Value):
     `severity` is what its maker calls it, in the maker's word; empty where nobody tells one.
     `by_itself` is set where it is wanted for its own sake although nothing of it is installed, as
     an update of Windows is. `advisories` and `cves` are ids of what it fixes, None where nobody
-    tells them. Sizes are bytes.
+    tells them. `told_fixes` and `told_no_fixes` are ids that it is known to fix and not to fix,
+    where single ones are told. `source_version` is the candidate's, where its source has another
+    one. Sizes are bytes.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Update(Value):
     classification: Classification
     origin: str
     source: str = ""
+    source_version: str = ""
     standing: Standing = Standing.INSTALLABLE
     detail: str = ""
     requires: tuple[str, ...] = ()
@@ -77,6 +80,8 @@ class Update(Value):
     by_itself: bool = False
     advisories: tuple[str, ...] | None = None
     cves: tuple[str, ...] | None = None
+    told_fixes: tuple[str, ...] = ()
+    told_no_fixes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -175,6 +180,9 @@ class Assessment(Value):
     `reboot_reasons` are those that asked for a reboot, other than for a newer kernel.
     `reboot_first` is set where nothing can be changed before the reboot that is owed.
     `moving` are the keys of packages that come and go by themselves, as a scanner's definitions do.
+    `built_from` has the source of each package, and its version behind a space, where they are not
+    the package's own; None where nobody told. `fixed` are ids, of those that were asked for, that
+    what is installed proves to be fixed.
     `taken_at` is the controller's clock; `clock_skew` is the machine's minus ours, in seconds.
     `machine_id` is what the system calls this installation, `host_key` the kind and fingerprint of
     the SSH key that the machine showed; empty where there is none.
@@ -187,6 +195,8 @@ class Assessment(Value):
     boot_id: str = ""
     clock_skew: float | None = None
     packages: dict[str, str]
+    built_from: dict[str, str] | None = None
+    fixed: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
     updates: tuple[Update, ...]
     sources: tuple[Source, ...] = ()

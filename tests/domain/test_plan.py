@@ -164,6 +164,7 @@ CHANGES: dict[type[BaseModel], dict[str, Any]] = {
         "hotpatch": "",
         "build": "b",
         "severity": "Critical",
+        "fixes": ("CVE-2026-7",),
     },
     LeftOut: {
         "name": "B",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,21 @@ from tests.flows.windows import (
     wait_for_question,
     write_maintenance,
 )
+
+TRACKER = {
+    "openssl": {
+        "CVE-2026-7": {
+            "releases": {
+                "bookworm": {"status": "resolved", "fixed_version": "3.0.22-1~deb12u1"},
+                "bullseye": {"status": "open", "repositories": {"bullseye": "1.1.1w-0+deb11u1"}},
+            }
+        }
+    },
+    "nginx": {
+        "CVE-2026-8": {"releases": {"bookworm": {"status": "resolved", "fixed_version": "0"}}}
+    },
+}
+"""In the form in which Debian's security tracker publishes its own. Of curl it knows nothing."""
 
 EVERYTHING = ["windows", "freezes", "soak"]
 REASON = "CVE-2026-7 is used against us"
@@ -239,6 +255,42 @@ def test_only_what_is_named_is_planned_and_what_nobody_tells_is_told_as_unknown(
     assert WhyNot.UNKNOWN_FIX in only.ledger
     assert none.updates == ()
     assert "unknown_fix: nobody tells whether it fixes CVE-2026-7" in none.reason
+
+
+def test_a_vulnerability_alone_installs_exactly_what_fixes_it_by_the_table(
+    yard: SimulatedYard, api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = tmp_path / "tracker.json"
+    table.write_text(json.dumps(TRACKER))
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(table))
+    before = packages(yard)
+
+    def act() -> None:
+        flow_run, shown = wait_for_question(api)
+        plan = shown.partition("plan: `")[2][:12]
+        answer(api, flow_run, decision="approve", approver="Ada", plan=plan)
+
+    with somebody(act):
+        report = hurry(yard, fixes=["CVE-2026-7"])
+
+    assert report.status == Status.SUCCEEDED, report.halted_because
+    # All that is built from openssl, and nothing of the many other security updates.
+    for machine in report.machines:
+        assert {update.name for update in machine.updates} == {"libssl3", "openssl"}
+        assert {update.detail for update in machine.updates} == {"fixes CVE-2026-7"}
+        assert WhyNot.NOT_A_FIX in machine.ledger
+        assert WhyNot.UNKNOWN_FIX in machine.ledger
+    changed = {
+        name
+        for machine, now_there in packages(yard).items()
+        for name, version in now_there.items()
+        if before[machine].get(name) != version
+    }
+    assert {name.partition(":")[0] for name in changed} == {"libssl3", "openssl"}
+
+    again = hurry(yard, fixes=["CVE-2026-7"], dry_run=True)
+    told = {(machine.status, machine.reason) for machine in again.machines}
+    assert told == {(Status.SUCCEEDED, "nothing to do: CVE-2026-7 fixed already")}
 
 
 def test_one_whose_controller_is_gone_is_taken_up_with_its_evidence_and_asks_again(

@@ -8,6 +8,8 @@ import pytest
 
 from flows.rollback import rollback
 from patchyard.domain.outcome import Status
+from patchyard.fleet import BEFORE
+from patchyard.store import Store
 from tests.real.driving import MakeYard, of, run_patch
 from tests.yard import faults, legacy
 from tests.yard.machine import Machine
@@ -32,7 +34,7 @@ def test_a_machine_whose_check_fails_is_back_on_exactly_its_earlier_versions(
     assert legacy.is_running(box)
 
 
-def test_a_past_run_is_taken_back_on_request(machine: tuple[Yard, Machine]) -> None:
+def test_a_past_run_is_taken_back_on_request(machine: tuple[Yard, Machine], store: Store) -> None:
     yard, box = machine
     before = box.packages()
     hooks = [
@@ -42,6 +44,12 @@ def test_a_past_run_is_taken_back_on_request(machine: tuple[Yard, Machine]) -> N
     first = run_patch(yard, hooks=hooks, notices=[{"at": ["start"], "to": "machine"}])
     assert of(first, "box-1").status == Status.SUCCEEDED, of(first, "box-1").reason
     assert box.packages() != before
+    # What packages are built from is told by a real dpkg: advisories go by it.
+    seen = store.assessment(first.run_id, "box-1", BEFORE)
+    assert seen is not None
+    assert seen.built_from is not None
+    assert seen.built_from["libc6:amd64"] == "glibc"
+    assert "dpkg:amd64" not in seen.built_from
     report = rollback(run_id=first.run_id, dry_run=False)
     assert of(report, "box-1").status == Status.ROLLED_BACK, of(report, "box-1").reason
     assert box.packages() == before

@@ -24,6 +24,7 @@ REMEMBERED = 64
 
 _PACKAGE_FIELDS = 5
 _RELATION_FIELDS = 6
+_SOURCE_FIELDS = 6
 _ABSENT = frozenset("nc")
 """Second letters of dpkg's status for what is not on the machine: never was, or only its files."""
 
@@ -148,6 +149,24 @@ def read_installed(text: str) -> Installed:
         raise MalformedOutput("dpkg-query names no installed package")
     names = (part.partition("(")[0].strip() for part in ",".join(provided).split(","))
     return Installed(packages, states, by_name, frozenset(name for name in names if name))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def read_sources(text: str) -> dict[str, str] | None:
+    """Read what packages were built from, by key, where it is not told by their name and version.
+
+    None where it was not asked for, or not answered; it is shared, and not to be changed.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        fields = line.split("\t")
+        if len(fields) != _SOURCE_FIELDS:
+            return None
+        name, architecture, version, source, of_source, state = fields
+        if state[1:2] not in _ABSENT and (name, version) != (source, of_source):
+            told = source if version == of_source else f"{source} {of_source}"
+            found[f"{name}:{architecture}"] = told
+    return found if text.strip() else None
 
 
 def _records(text: str) -> dict[tuple[str, str], tuple[Record, ...]]:

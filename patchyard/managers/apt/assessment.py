@@ -8,7 +8,7 @@ from datetime import datetime
 from patchyard.domain.updates import Assessment, OperatingSystem, Source, Update
 from patchyard.domain.value import Known
 from patchyard.managers.apt import effect, freshness, surroundings
-from patchyard.managers.apt.answers import answers_of, read_installed, read_updates
+from patchyard.managers.apt.answers import answers_of, read_installed, read_sources, read_updates
 from patchyard.managers.apt.lifetimes import end_of_life
 from patchyard.managers.apt.live_patch import live_patch
 from patchyard.managers.apt.outlook import parse_outlook
@@ -51,6 +51,7 @@ def parse_assessment(transcript: Transcript, machine: str, taken_at: datetime) -
         boot_id=text_of(transcript, "boot_id").strip(),
         clock_skew=_clock_skew(text_of(transcript, "clock"), taken_at),
         packages=installed.packages,
+        built_from=read_sources(text_of(transcript, "built_from")),
         updates=updates,
         sources=sources,
         complete=complete,

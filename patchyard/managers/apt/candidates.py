@@ -189,7 +189,7 @@ def _change(found: _Found, market: Market) -> Change:
 
 def _update(found: _Found, required: Collection[str], market: Market) -> Update:
     name, _, architecture = found.key.rpartition(":")
-    source = found.record.get("Source", name).partition(" ")[0]
+    source, _, of_source = found.record.get("Source", name).partition(" ")
     removing = found.standing == Standing.NEEDS_REMOVAL
     return Update(
         name=name,
@@ -199,6 +199,7 @@ def _update(found: _Found, required: Collection[str], market: Market) -> Update:
         classification=_classify(found, market.origins),
         origin=_origin(found, market.origins),
         source=source,
+        source_version=of_source.strip("()"),
         standing=found.standing,
         detail=found.detail or _needs_new(found, required, market),
         requires=tuple(sorted({key.rpartition(":")[0] for key in required} - {name})),

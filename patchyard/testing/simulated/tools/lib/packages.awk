@@ -84,6 +84,10 @@ function fulfils(version, operator, wanted,    d) {
 
 # --- what is asked ------------------------------------------------------------------------------
 
+# A source is NAME, or NAME (VERSION) where its version is another than the package's.
+function origin(text) { sub(/ .*/, "", text); return text }
+function version_in(text) { sub(/^[^(]*\(/, "", text); sub(/\).*/, "", text); return text }
+
 function bare(name) { sub(/:.*/, "", name); return name }
 
 function field(n, x,    k) {
@@ -94,6 +98,8 @@ function field(n, x,    k) {
   if (x == "db:Status-Abbrev") return status[n]
   if (x == "db:Status-Status") return substr(status[n], 2, 1) == "i" ? "installed" : "unpacked"
   if (x == "binary:Package") return same[n] == "same" ? n ":" architecture[n] : n
+  if (x == "source:Package") return source[k] == "" ? n : origin(source[k])
+  if (x == "source:Version") return source[k] ~ /\(/ ? version_in(source[k]) : installed[n]
   if (x == "Provides") return provides[k]
   if (x == "Pre-Depends") return before[k]
   if (x == "Depends") return depends[k]
