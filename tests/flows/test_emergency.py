@@ -16,6 +16,7 @@ from patchyard.domain.outcome import Status
 from patchyard.domain.plan import WhyNot
 from patchyard.domain.report import RunReport
 from patchyard.domain.verdict import verdict
+from patchyard.errors import ConfigurationError
 from patchyard.leasing import lease_key
 from patchyard.parameters import ResumeParameters
 from patchyard.runs import OWNER_TTL, begin
@@ -94,6 +95,11 @@ def recorded(run_id: str) -> RunRecord:
         run = store.run(run_id)
     assert run is not None
     return run
+
+
+def newest_run() -> list[str]:
+    with open_store(settings().database_url) as store:
+        return [run.id for run in store.runs(limit=1)]
 
 
 def packages(yard: SimulatedYard) -> dict[str, Any]:
@@ -291,6 +297,20 @@ def test_a_vulnerability_alone_installs_exactly_what_fixes_it_by_the_table(
     again = hurry(yard, fixes=["CVE-2026-7"], dry_run=True)
     told = {(machine.status, machine.reason) for machine in again.machines}
     assert told == {(Status.SUCCEEDED, "nothing to do: CVE-2026-7 fixed already")}
+
+
+def test_a_table_that_cannot_be_read_is_told_before_anything_begins(
+    yard: SimulatedYard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = tmp_path / "tracker.json"
+    table.write_text(json.dumps(TRACKER)[:-1])
+    monkeypatch.setenv("PATCHYARD_ADVISORIES", str(table))
+
+    before = newest_run()
+    with pytest.raises(ConfigurationError, match=r"tracker\.json:1: is no valid JSON"):
+        hurry(yard, fixes=["CVE-2026-7"])
+
+    assert newest_run() == before
 
 
 def test_one_whose_controller_is_gone_is_taken_up_with_its_evidence_and_asks_again(
