@@ -18,6 +18,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.yard)
-            item.add_marker(pytest.mark.usefixtures("own_memory"))
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="real machines need root"))
+
+
+@pytest.fixture(autouse=True)
+def _each_its_own(own_memory: None) -> None:
+    """What is found here was left by this test."""
