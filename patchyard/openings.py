@@ -95,10 +95,18 @@ class Opening:
         if not beginning and now - self._asked < ASK_AGAIN:
             return None
         self._asked = now
-        closed = _not_open(self._run, window)
+        closed = self._told(window, beginning=beginning)
         if closed is not None:
             self._run.store.release_window(self._run.inventory.name, self._run.id)
         return closed
+
+    def _told(self, window: WindowParameters, *, beginning: bool) -> Closed | None:
+        """Ask the files. Somebody may be writing in them: that counts when the window opens."""
+        try:
+            return _not_open(self._run, window)
+        except ConfigurationError as error:
+            told = f"whether window {window.key} is still open cannot be told: {error}"
+            return Closed(GONE, told) if beginning else None
 
 
 def _at_the_wrong_time(run: Run, window: WindowParameters) -> Closed | None:

@@ -11,7 +11,7 @@ import pytest
 
 from patchyard.domain.outcome import Status
 from patchyard.domain.plan import MachinePlan, Plan
-from patchyard.openings import GONE, TAKEN, enter
+from patchyard.openings import ASK_AGAIN, GONE, TAKEN, Opening, enter
 from patchyard.providers import load_inventory
 from patchyard.runs import Run, begin
 from patchyard.store import RunRecord, Store, WindowClaim, open_store
@@ -119,3 +119,26 @@ def test_what_windows_machines_get_decides_whether_it_is_the_same_run(scene: Sce
     first = begun({"classifications": ["Tools"]}, "never")
     assert begun(None) != first
     assert begun({"classifications": ["Tools"]}) == first
+
+
+@pytest.mark.parametrize("text", ["", "configurations: {other:", "configurations: {}"])
+def test_files_that_somebody_writes_in_count_when_the_window_opens(scene: Scene, text: str) -> None:
+    run = scene.run("r1")
+    assert enter(run) is None
+    now = [run.clock()]
+    run.clock = lambda: now[0]
+    opening = Opening(run)
+    now[0] += 2 * ASK_AGAIN
+    whole = (scene.folder / "maintenance.yaml").read_text()
+
+    (scene.folder / "maintenance.yaml").write_text(text)
+    assert opening.closed(beginning=False) is None
+    (scene.folder / "maintenance.yaml").write_text(whole)
+    assert Opening(run).closed(beginning=True) is None
+    assert scene.claims() == {KEY: "r1"}
+
+    (scene.folder / "maintenance.yaml").write_text(text)
+    closed = opening.closed(beginning=True)
+    assert closed is not None
+    assert closed.word == GONE
+    assert scene.claims() == {}
