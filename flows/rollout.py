@@ -85,10 +85,7 @@ def _carry_out(
 ) -> str | Closed:
     rollout, opening = RecordedRollout(run, plan, parameters), Opening(run)
     note_downloads(run, plan)
-    if run.window is not None and run.clock() < run.window.start:
-        window.say(
-            "", "window", f"opens at {run.window.start:%Y-%m-%d %H:%M} UTC; begun to prepare"
-        )
+    window.prepares()
     with (
         Crew(run, download_batch, plan.waves) as ahead,
         Crew(run, work_batch, plan.waves, verb=run.record.kind) as crew,

@@ -155,6 +155,12 @@ class Window:
             self._showing.show(partial(self._bar, told, percent))
         self._show_ended_waves()
 
+    def prepares(self) -> None:
+        """Tell until when the run only prepares, where it does."""
+        opens = self._run.window.start if self._run.window and self._run.preparing else None
+        if opens is not None:
+            self.say("", "window", f"opens at {opens:%Y-%m-%d %H:%M} UTC; begun to prepare")
+
     def waits(self, step: Step) -> None:
         """Tell which other run is waited for, once for as long as it is the same."""
         if isinstance(step, WaitForRuns) and step.reason != self._waits_for:

@@ -6,7 +6,7 @@ table of now.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from patchyard._advisory_tables import advisory_table
 from patchyard.domain.updates import Assessment
@@ -33,13 +33,7 @@ def advised(seen: Mapping[str, Assessment], fixes: Collection[str]) -> dict[str,
     Raises:
         ConfigurationError: the table cannot be used; the place is named.
     """
-    table = _table() if fixes else None
-    if table is None:
-        return dict(seen)
-    return {
-        name: told(each, table, fixes) if each.manager == _MANAGER else each
-        for name, each in seen.items()
-    }
+    return _each(seen, lambda one, table: told(one, table, fixes)) if fixes else dict(seen)
 
 
 def fully_advised(seen: Mapping[str, Assessment]) -> dict[str, Assessment]:
@@ -48,12 +42,17 @@ def fully_advised(seen: Mapping[str, Assessment]) -> dict[str, Assessment]:
     Raises:
         ConfigurationError: the table cannot be used; the place is named.
     """
+    return _each(seen, told_all)
+
+
+def _each(
+    seen: Mapping[str, Assessment], tell: Callable[[Assessment, Table], Assessment]
+) -> dict[str, Assessment]:
     table = _table() if seen else None
     if table is None:
         return dict(seen)
     return {
-        name: told_all(each, table) if each.manager == _MANAGER else each
-        for name, each in seen.items()
+        name: tell(one, table) if one.manager == _MANAGER else one for name, one in seen.items()
     }
 
 

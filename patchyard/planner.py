@@ -256,7 +256,7 @@ def interrupted(run: Run) -> list[str]:
 
 def note_downloads(run: Run, plan: Plan) -> None:
     """Note whose updates can be fetched before the run's window opens; none where it has none."""
-    if run.window is not None and run.clock() < run.window.start:
+    if run.preparing:
         planned = {part.machine for part in plan.machines if part.updates}
         placed = {name for wave in plan.waves for name in wave}
         run.to_download = (planned & placed) - run.store.downloaded(run.id)

@@ -89,7 +89,7 @@ def _not_to_be_started(run: Run, too_late: Callable[[], str]) -> Finish | None:
 def _may_start(run: Run) -> bool:
     """An assessment and a dry run change nothing, and no run does before its window opens."""
     changes = run.record.kind != "assess" and not run.record.parameters.get("dry_run")
-    return changes and (run.window is None or run.clock() >= run.window.start)
+    return changes and not run.preparing
 
 
 def _owed(run: Run, name: str) -> bool:

@@ -119,6 +119,11 @@ class Run:
         given = None if taken_back else self.record.parameters.get("window")
         return WindowParameters.model_validate(given) if given else None
 
+    @property
+    def preparing(self) -> bool:
+        """True until the run's window opens; never where it has none."""
+        return self.window is not None and self.clock() < self.window.start
+
     @cached_property
     def hooks(self) -> tuple[Hook, ...]:
         """The hooks that the run was begun with. A dry run calls none."""
